@@ -1,0 +1,80 @@
+# gracefuzz from a fresh clone: `make demo` shows it, `make test` checks it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TOOLS := .tools
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
+
+# Tests find promtool on the PATH, whether the system has it or $(TOOLS).
+export PATH := $(CURDIR)/$(TOOLS)/usr/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test fast lint types imports bench system-packages clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-16s %s\n' "$$name" "$$text"; done
+
+setup: $(STAMP) ## create .venv with the pinned packages
+
+# The build tools come from constraints.txt too, hence no isolation.
+$(STAMP): pyproject.toml constraints.txt
+	@echo "setting up $(VENV) (some 700 MB, about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) pip setuptools
+	@$(PIP) --no-build-isolation -e '.[dev]'
+	@touch $@
+
+# A Python that cannot even import gracefuzz exits with 1 too: the list shows that it was a finding.
+demo: setup ## find, minimize and store the race of thp_split, in 20 seconds
+	@status=0; $(BIN)/gracefuzz fuzz thp_split --time 20 --db gracefuzz.db || status=$$?; \
+	case $$status in \
+	1) $(BIN)/gracefuzz failures list --db gracefuzz.db && \
+		echo "The race was found, minimized and stored in gracefuzz.db." ;; \
+	0) echo "The demo ended without finding the race of thp_split." >&2; exit 1 ;; \
+	*) exit $$status ;; \
+	esac
+
+test: setup system-packages lint types imports ## everything that CI runs
+	@$(BIN)/pytest
+
+fast: setup lint types ## lint, types and the tests that are not slow
+	@$(BIN)/pytest -m "not slow"
+
+lint: setup ## ruff
+	@$(BIN)/ruff check .
+
+types: setup ## mypy --strict
+	@$(BIN)/mypy
+
+imports: setup ## the layering: import-linter
+	@$(BIN)/lint-imports --no-logo
+
+bench: setup ## the figures of the engine, as a table
+	@$(BIN)/gracefuzz bench
+
+# prometheus is unpacked, not installed: installing it would start a server.
+system-packages: ## promtool (into .tools) and gcc, where they are missing (Debian, root)
+	@missing=""; \
+	command -v promtool >/dev/null || missing="$$missing prometheus"; \
+	command -v gcc >/dev/null || missing="$$missing gcc"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "missing, and to be installed by hand:$$missing" >&2; exit 0; fi; \
+	set -e; apt-get update -qq; \
+	case "$$missing" in *gcc*) \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null ;; \
+	esac; \
+	case "$$missing" in *prometheus*) \
+		mkdir -p $(TOOLS); cd $(TOOLS); \
+		apt-get download -qq -o APT::Sandbox::User=root prometheus; \
+		dpkg -x prometheus_*.deb .; rm prometheus_*.deb ;; \
+	esac
+
+clean: ## remove the environment, the tools and what they left behind
+	@rm -rf $(VENV) $(TOOLS) build dist *.egg-info .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
+	@find model storage workers service tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,318 @@
+"""Blocks: 512 lanes of executions as a pure function of program, scheduler, root seed and block number.
+
+A block starts all lanes afresh, restarts lanes that end for a fixed number of passes, and is done when
+every execution that was started has ended, so that rates favour neither short executions nor long ones.
+Hits are counted exactly; the schedule of a hit is recovered by running its block again with recording, so
+that the hot loop records nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.circuit.block_circuit import BlockCircuit, CircuitScheduler, build_block_circuit
+from model.circuit.emit import emit_block
+from model.circuit.native import LANES, chunk_lanes, compile_ir
+from model.circuit.random_planes import generator
+from model.interpreter import Event, Machine, Trace, advance
+from model.program import DEADLOCK_SITE, Outcome, Program
+from model.schedulers.uniform_walk import UniformWalk
+
+ENGINE_REVISION = 1
+PASSES = 16384
+HITS_PER_SITE = 4
+SAMPLES = 16
+FOREVER = 1 << 62
+
+Words = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hit:
+    """A lane that ended wrongly in a pass of a block. `site` is the oracle site."""
+
+    number: int
+    lane: int
+    site: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockResult:
+    """What a block showed: addable counts, and a bounded choice of its hits.
+
+    `site_hits[s]` counts the executions that ended at oracle site s, exactly; `hits` are the first
+    HITS_PER_SITE of each site by pass and lane; `steps_reached` are (body, step) seen executed in samples.
+    """
+
+    block: int
+    schedules: int
+    steps: int
+    outcomes: dict[Outcome, int]
+    site_hits: tuple[int, ...]
+    hits: tuple[Hit, ...]
+    steps_reached: frozenset[tuple[int, int]]
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """The memory of one call: lanes [first_lane, first_lane + lanes)."""
+
+    first_lane: int
+    state: Words
+    generators: Words
+    counts: Words
+    number: int = 0
+    rows: list[Words] = field(default_factory=list)
+
+
+class Engine:
+    """A program compiled for one scheduler. Compiling takes time; running a block only reads and writes memory.
+
+    `lanes` is the vector width in lanes, by default that of this CPU: it changes the speed, never a result.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        scheduler: CircuitScheduler | None = None,
+        *,
+        lanes: int | None = None,
+    ) -> None:
+        self.program = program
+        self.scheduler = scheduler if scheduler is not None else UniformWalk()
+        self.lanes = lanes if lanes is not None else chunk_lanes()
+        self.circuit: BlockCircuit = build_block_circuit(program, self.scheduler)
+        self._code = compile_ir(emit_block(self.circuit, lanes=self.lanes), "block")
+        address, number = ctypes.c_void_p, ctypes.c_int64
+        self._call: Callable[..., int] = self._code.function(
+            number, address, address, number, number, number, address, address, number, address
+        )
+        self._words = self.lanes // 64
+        self._hits = _aligned(4096 * (1 + len(self.circuit.code)) * self._words)
+
+    # -- running -----------------------------------------------------------------------------------
+
+    def run_block(self, *, root_seed: int, block: int, passes: int = PASSES) -> BlockResult:
+        """Run one block: a pure function of its arguments, the program and the scheduler."""
+        hits: list[Hit] = []
+        site_hits = np.zeros(len(self.program.sites), np.int64)
+        other = {Outcome.DISCARDED: 0, Outcome.STEP_LIMIT: 0}
+        schedules = steps = 0
+        samples: list[Words] = []
+        for chunk in self._chunks(root_seed, block):
+            every = max(1, passes // SAMPLES)
+            for at in range(0, passes, every):
+                self._advance(chunk, min(at + every, passes) - 1, passes)
+                samples.append(self._sample(chunk, passes))
+            self._advance(chunk, FOREVER, passes)
+            schedules += int(chunk.counts[: self._words].sum())
+            steps += int(chunk.counts[self._words : 2 * self._words].sum())
+            self._collect(chunk, hits, site_hits, other)
+        deadlocks, violations = int(site_hits[DEADLOCK_SITE]), int(site_hits.sum())
+        outcomes = {
+            Outcome.OK: schedules - violations - sum(other.values()),
+            Outcome.VIOLATION: violations - deadlocks,
+            Outcome.DEADLOCK: deadlocks,
+            **other,
+        }
+        assert min(outcomes.values()) >= 0
+        reached = self._steps_reached(samples)
+        return BlockResult(
+            block, schedules, steps, outcomes, tuple(map(int, site_hits)), _first(hits), reached
+        )
+
+    def recover(
+        self, hits: tuple[Hit, ...], *, root_seed: int, block: int, passes: int = PASSES
+    ) -> list[Trace]:
+        """The trace of each hit of a block, executed by the interpreter along the lane's decisions.
+
+        The caller compares the outcome with the hit: that is the comparison of the two engines.
+        """
+        traces: dict[Hit, Trace] = {}
+        for chunk in self._chunks(root_seed, block):
+            mine = [h for h in hits if chunk.first_lane <= h.lane < chunk.first_lane + self.lanes]
+            if mine:
+                last = max(h.number for h in mine) + 1
+                record = self._record(chunk, last, passes)
+                for hit in mine:
+                    traces[hit] = self._follow(record, hit.lane - chunk.first_lane, hit.number)
+        return [traces[hit] for hit in hits]
+
+    def decisions(self, *, root_seed: int, block: int, passes: int) -> list[NDArray[np.uint8]]:
+        """For each chunk of lanes, the record lines of the first passes: bits [pass, line, lane]."""
+        found = []
+        for chunk in self._chunks(root_seed, block):
+            record = self._record(chunk, passes, PASSES)
+            found.append(_bits(record))
+        return found
+
+    def _chunks(self, root_seed: int, block: int) -> list[_Chunk]:
+        kept, words = len(self.circuit.kept), self._words
+        chunks = []
+        for first_lane in range(0, LANES, self.lanes):
+            state = _aligned(2 * kept * words)
+            for plane, value in enumerate(self.circuit.initial):
+                state[plane * words : (plane + 1) * words] = (
+                    np.uint64(2**64 - 1) if value else np.uint64(0)
+                )
+            seeds = [generator(root_seed, block, first_lane // 64 + k) for k in range(words)]
+            generators = _aligned(4 * words)
+            generators[:] = (
+                [s.a for s in seeds]
+                + [s.b for s in seeds]
+                + [s.c for s in seeds]
+                + [s.counter for s in seeds]
+            )
+            chunks.append(_Chunk(first_lane, state, generators, _aligned(3 * words)))
+        return chunks
+
+    def _advance(self, chunk: _Chunk, until: int, restart_until: int) -> None:
+        """Run passes up to `until`, or until every lane is late."""
+        row = (1 + len(self.circuit.code)) * self._words
+        while chunk.number < until:
+            room = len(self._hits) // row
+            before = chunk.number
+            chunk.number = self._call(
+                chunk.state.ctypes.data, chunk.generators.ctypes.data, chunk.number, until, restart_until,
+                chunk.counts.ctypes.data, self._hits.ctypes.data, room, None,
+            )  # fmt: skip
+            found = int(chunk.counts[2 * self._words])
+            if found:
+                chunk.rows.append(self._hits[: found * row].copy())
+            if found < room and chunk.number < until:
+                return
+            assert chunk.number > before
+
+    def _record(self, chunk: _Chunk, until: int, restart_until: int) -> Words:
+        """The record lines of passes 0 to `until`, as words [pass, line, word]."""
+        lines = len(self.circuit.record)
+        record = _aligned(until * lines * self._words)
+        room = len(self._hits) // ((1 + len(self.circuit.code)) * self._words)
+        while chunk.number < until:
+            offset = chunk.number * lines * self._words * 8
+            chunk.number = self._call(
+                chunk.state.ctypes.data, chunk.generators.ctypes.data, chunk.number, until, restart_until,
+                chunk.counts.ctypes.data, self._hits.ctypes.data, room, record.ctypes.data + offset,
+            )  # fmt: skip
+        return record.reshape(until, lines, self._words)
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def _collect(
+        self,
+        chunk: _Chunk,
+        hits: list[Hit],
+        site_hits: NDArray[np.int64],
+        other: dict[Outcome, int],
+    ) -> None:
+        width = len(self.circuit.code)
+        for rows in chunk.rows:
+            table = rows.reshape(-1, 1 + width, self._words)
+            bits = _bits(table[:, 1:, :])
+            codes = np.tensordot(bits, 1 << np.arange(width), axes=([1], [0]))
+            at, lanes = np.nonzero(codes)
+            values = codes[at, lanes]
+            counts = np.bincount(values, minlength=len(self.program.sites) + 3)
+            site_hits += counts[1 : 1 + len(self.program.sites)]
+            other[Outcome.DISCARDED] += int(counts[self.circuit.codes.discarded])
+            other[Outcome.STEP_LIMIT] += int(counts[self.circuit.codes.step_limit])
+            for site in np.nonzero(counts[1 : 1 + len(self.program.sites)])[0]:
+                first = np.nonzero(values == site + 1)[0][:HITS_PER_SITE]
+                numbers = table[at[first], 0, 0]
+                hits += [
+                    Hit(int(n), chunk.first_lane + int(lane), int(site))
+                    for n, lane in zip(numbers, lanes[first], strict=True)
+                ]
+
+    def _follow(self, record: Words, lane: int, last: int) -> Trace:
+        """Execute, in the interpreter, the execution that a lane was in at pass `last`."""
+        lines = (record[: last + 1, :, lane // 64] >> np.uint64(lane % 64)) & np.uint64(1)
+        ends = np.nonzero(lines[:last, -1])[0]
+        first = int(ends[-1]) + 1 if len(ends) else 0
+        machine, events = Machine(self.program), list[Event]()
+        threads = len(self.program.threads)
+        for row in lines[first:]:
+            stepping = np.nonzero(row[:threads])[0]
+            if len(stepping) == 0 or machine.outcome is not None:
+                continue
+            thread = int(stepping[0])
+            if not machine.is_enabled(thread):
+                break
+            events.append(advance(machine, thread, self.chooser(row)))
+        return Trace(self.program, tuple(events), machine.outcome, machine.site)
+
+    def chooser(self, row: NDArray[np.uint64]) -> Callable[[tuple[int, ...]], int]:
+        """What the choose() calls of one step gave in a lane, from its record lines."""
+        count = 0
+
+        def choose(options: tuple[int, ...]) -> int:
+            nonlocal count
+            position = self.circuit.draw_position(count, len(options))
+            count += 1
+            return options[int(np.nonzero(row[position : position + len(options)])[0][0])]
+
+        return choose
+
+    def _sample(self, chunk: _Chunk, restart_until: int) -> Words:
+        """Program counters before one pass, and who steps in it: the planes [pc planes, threads]."""
+        kept, words = len(self.circuit.kept), self._words
+        start = (chunk.number & 1) * kept * words
+        before = chunk.state[start : start + len(self.circuit.layout.planes) * words].copy()
+        number = chunk.number
+        single = _Chunk(chunk.first_lane, chunk.state, chunk.generators, chunk.counts, number)
+        record = _aligned(len(self.circuit.record) * words)
+        room = len(self._hits) // ((1 + len(self.circuit.code)) * words)
+        self._call(
+            single.state.ctypes.data, single.generators.ctypes.data, number, number + 1, restart_until,
+            single.counts.ctypes.data, self._hits.ctypes.data, room, record.ctypes.data,
+        )  # fmt: skip
+        if chunk.counts[2 * words]:
+            chunk.rows.append(self._hits[: (1 + len(self.circuit.code)) * words].copy())
+        chunk.number = number + 1
+        return np.concatenate([before, record[: len(self.program.threads) * words]])
+
+    def _steps_reached(self, samples: list[Words]) -> frozenset[tuple[int, int]]:
+        layout, words = self.circuit.layout, self._words
+        table = np.stack(samples).reshape(len(samples), -1, words)
+        reached: set[tuple[int, int]] = set()
+        for number, thread in enumerate(self.program.threads):
+            body = layout.bodies[thread.body]
+            start = layout.position["pc", number, 0]
+            bits = _bits(table[:, start : start + body.pc_width, :])
+            codes = np.tensordot(bits, 1 << np.arange(body.pc_width), axes=([1], [0]))
+            stepping = _bits(table[:, len(layout.planes) + number, :][:, None, :])[:, 0, :].astype(
+                bool
+            )
+            seen = np.unique(codes[stepping])
+            names = {code: pc for pc, code in body.codes.items()}
+            reached |= {(thread.body, names[int(code)]) for code in seen}
+        return frozenset(reached)
+
+
+def _first(hits: list[Hit]) -> tuple[Hit, ...]:
+    """The first HITS_PER_SITE of each site, by pass and lane."""
+    kept: dict[int, int] = {}
+    chosen = []
+    for hit in sorted(hits):
+        kept[hit.site] = kept.get(hit.site, 0) + 1
+        if kept[hit.site] <= HITS_PER_SITE:
+            chosen.append(hit)
+    return tuple(chosen)
+
+
+def _aligned(words: int) -> Words:
+    """Zeroed words whose address is a multiple of 64 bytes."""
+    raw = np.zeros(words + 8, np.uint64)
+    offset = (-raw.ctypes.data // 8) % 8
+    return raw[offset : offset + words]
+
+
+def _bits(words: Words) -> NDArray[np.uint8]:
+    """[..., word] to [..., lane]."""
+    flat = np.ascontiguousarray(words).view(np.uint8)
+    return np.unpackbits(flat, axis=-1, bitorder="little")

@@ -1,0 +1,483 @@
+"""IR to circuit: one pass in which the selected thread of every lane executes its next step.
+
+Threads of one body share one copy of its circuit: the program counter and the registers of the selected
+thread are selected in, every step is evaluated once under its decoded mask, and what changes is written
+back. Reads of an array with a computed index share a port, so that `count[page] + 1` in ten steps is one
+adder. Only one step is executed in a lane, so that writes combine by OR.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from model.circuit.layout import Layout
+from model.circuit.netlist import FALSE, TRUE, Netlist
+from model.circuit.values import Port, Scope, Values, Write
+from model.circuit.words import Word
+from model.expressions import Const, Elem, Local, Var, walk
+from model.program import (
+    UNBORN, Assign, Assume, Check, Choose, Fence, Goto, If, Op, Program, Spawn, Step,
+)  # fmt: skip
+from model.validation import leaves
+
+Draw = Callable[[int, int], Sequence[int]]
+"""draw(ordinal in the step, number of options) gives a line for each option, exactly one of them true."""
+
+
+@dataclass(slots=True)
+class Leaf:
+    """One way a step can end: where it goes, with which locals."""
+
+    path: int
+    target: int
+    locals: dict[str, Word]
+
+
+@dataclass(slots=True)
+class Effects:
+    """What one step does, relative to its mask."""
+
+    leaves: list[Leaf] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
+    failures: list[tuple[int, int]] = field(default_factory=list)
+    discards: list[int] = field(default_factory=list)
+    spawns: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Pass:
+    """The circuit of one step of every lane: the next planes and what went wrong, per site."""
+
+    planes: list[int]
+    failures: dict[int, int]
+    discarded: int
+    masks: dict[tuple[int, int], int]
+
+
+def decode(
+    net: Netlist,
+    bits: Sequence[int],
+    wanted: Sequence[int],
+    *,
+    others: Sequence[int] = (),
+    root: int = TRUE,
+) -> dict[int, int]:
+    """A line for each wanted code, given that the bits hold one of `wanted` or `others`; all under `root`."""
+    found: dict[int, int] = {}
+
+    def split(line: int, bit: int, codes: list[int]) -> None:
+        if not any(code in wanted_set for code in codes):
+            return
+        if len(codes) == 1:
+            found[codes[0]] = line
+            return
+        low = [code for code in codes if not code >> bit & 1]
+        high = [code for code in codes if code >> bit & 1]
+        if not low or not high:
+            split(line, bit - 1, codes)
+            return
+        split(net.and_(line, bits[bit] ^ 1), bit - 1, low)
+        split(net.and_(line, bits[bit]), bit - 1, high)
+
+    wanted_set = set(wanted)
+    split(root, len(bits) - 1, sorted(wanted_set | set(others)))
+    return found
+
+
+class Lowering:
+    """Builds the circuit of one pass over given state planes and selection lines."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        net: Netlist,
+        planes: Sequence[int],
+        selected: Sequence[int],
+        draw: Draw,
+    ) -> None:
+        self.layout, self.net, self.selected, self.draw = layout, net, selected, draw
+        self.program: Program = layout.program
+        self.values = Values(layout, net, planes)
+        self.words = self.values.words
+        self.planes = list(planes)
+        self.members = [
+            [t for t, thread in enumerate(self.program.threads) if thread.body == b]
+            for b in range(len(self.program.bodies))
+        ]
+        self.element_writes: dict[int, list[tuple[int, Word]]] = defaultdict(list)
+        self.array_writes: dict[str, list[tuple[int, Write]]] = defaultdict(list)
+        self.toggles: dict[tuple[int, int], list[int]] = defaultdict(list)
+        self.failures: dict[int, list[int]] = defaultdict(list)
+        self.discards: list[int] = []
+        self.ports: list[Port] = []
+        self.registers: list[tuple[int, ...]] = []
+
+    def build(self) -> Pass:
+        """The whole pass."""
+        scopes = [self._scope(body) for body in range(len(self.program.bodies))]
+        masks = {}
+        for body, (_, pc, act) in enumerate(scopes):
+            codes = self.layout.bodies[body].codes
+            wanted = [codes[k] for k in range(len(self.program.bodies[body].steps))]
+            lines = decode(self.net, pc, wanted, root=act)
+            for k in range(len(self.program.bodies[body].steps)):
+                masks[body, k] = lines[codes[k]]
+        port_of = self._build_ports(scopes, masks)
+        for body, (scope, _, _) in enumerate(scopes):
+            register_writes: dict[int, list[tuple[int, int]]] = defaultdict(list)
+            for k, step in enumerate(self.program.bodies[body].steps):
+                own = scope.fork()
+                own.ports = port_of[body, k]
+                effects = Effects()
+                self._execute(step.ops, own, body, effects, TRUE, TRUE)
+                self._collect(body, k, masks[body, k], effects, register_writes)
+            self._write_registers(body, register_writes)
+            self._write_pcs(body)
+        self._write_variables()
+        failures = {site: self.net.any(lines) for site, lines in self.failures.items()}
+        return Pass(self.planes, failures, self.net.any(self.discards), masks)
+
+    # -- the executing thread ----------------------------------------------------------------------
+
+    def _scope(self, body: int) -> tuple[Scope, tuple[int, ...], int]:
+        """The selected thread of a body: its numbers, locals and program counter, and whether there is one."""
+        members = self.members[body]
+        if len(members) == 1:
+            pc, registers = self.values.pc_bits(members[0]), self.values.register_bits(members[0])
+        else:
+            pc = self._select([self.values.pc_bits(t) for t in members], members)
+            registers = self._select([self.values.register_bits(t) for t in members], members)
+        self.registers.append(registers)
+        scope = Scope(
+            self._number(members, [self.program.threads[t].instance for t in members]),
+            self._number(members, members),
+            self.values.locals_from(body, registers),
+        )
+        return scope, pc, self.net.any(self.selected[t] for t in members)
+
+    def _select(self, rows: list[tuple[int, ...]], members: list[int]) -> tuple[int, ...]:
+        return tuple(
+            self.net.any(
+                self.net.and_(self.selected[t], bit) for t, bit in zip(members, column, strict=True)
+            )
+            for column in zip(*rows, strict=True)
+        )
+
+    def _number(self, members: list[int], numbers: list[int]) -> Word:
+        if len(members) == 1:
+            return self.words.constant(numbers[0])
+        width = max(numbers).bit_length()
+        return Word(
+            tuple(
+                self.net.any(
+                    self.selected[t] for t, n in zip(members, numbers, strict=True) if n >> q & 1
+                )
+                for q in range(width)
+            )
+        )
+
+    def _build_ports(
+        self, scopes: list[tuple[Scope, tuple[int, ...], int]], masks: dict[tuple[int, int], int]
+    ) -> dict[tuple[int, int], dict[Elem, tuple[int, Port]]]:
+        """Share the reads with computed indices: the n-th different one of each step goes to port n of its array."""
+        users: dict[tuple[str, int], list[tuple[int, int, Elem]]] = defaultdict(list)
+        for body, k in masks:
+            seen: dict[str, int] = defaultdict(int)
+            for element in _shareable_reads(self.program.bodies[body].steps[k]):
+                index = self.values.word(element.index, scopes[body][0], body)
+                if all(bit <= TRUE for bit in index.bits):
+                    continue
+                users[element.array, seen[element.array]].append((body, k, element))
+                seen[element.array] += 1
+        port_of: dict[tuple[int, int], dict[Elem, tuple[int, Port]]] = {key: {} for key in masks}
+        for (array, _), uses in users.items():
+            lines: dict[Word, list[int]] = defaultdict(list)
+            for body, k, element in uses:
+                lines[self.values.word(element.index, scopes[body][0], body)].append(masks[body, k])
+            length = self.program.variable[array].length
+            assert length is not None
+            index = self._merge(
+                [(self.net.any(m), w) for w, m in lines.items()], (length - 1).bit_length()
+            )
+            value = self.values.selected(
+                [self.values.element(array, j) for j in range(length)], index
+            )
+            self.ports.append(Port(index, value))
+            for body, k, element in uses:
+                port_of[body, k][element] = (len(self.ports) - 1, self.ports[-1])
+        return port_of
+
+    def _merge(self, entries: list[tuple[int, Word]], width: int) -> Word:
+        """The OR of masked words: equal literals are masked once, by the OR of their masks."""
+        bits = []
+        for q in range(width):
+            lines: dict[int, list[int]] = defaultdict(list)
+            for mask, word in entries:
+                lines[word.bit(q)].append(mask)
+            bits.append(
+                self.net.any(self.net.and_(bit, self.net.any(m)) for bit, m in lines.items())
+            )
+        return Word(tuple(bits))
+
+    # -- one step ----------------------------------------------------------------------------------
+
+    def _execute(
+        self, ops: tuple[Op, ...], scope: Scope, body: int, effects: Effects, path: int, alive: int
+    ) -> int:
+        """Execute under a path condition; `alive` also says that no check has failed yet, and is returned."""
+        for op in ops:
+            match op:
+                case Assign(Local(name), value):
+                    scope.locals[name] = self._stored(
+                        self.values.word(value, scope, body), body, name
+                    )
+                case Assign(target, value):
+                    scope.writes.append(self._write(target, value, scope, body, path))
+                case If(test, then, orelse):
+                    alive = self._branch(
+                        self.values.truth(test, scope, body),
+                        then,
+                        orelse,
+                        scope,
+                        body,
+                        effects,
+                        path,
+                        alive,
+                    )
+                case Check(site, test):
+                    holds = self.values.truth(test, scope, body)
+                    effects.failures.append((site, self.net.and_(alive, holds ^ 1)))
+                    alive = self.net.and_(alive, holds)
+                case Assume(test):
+                    holds = self.values.truth(test, scope, body)
+                    effects.discards.append(self.net.and_(alive, holds ^ 1))
+                    alive = self.net.and_(alive, holds)
+                case Choose(target, options):
+                    lines = self.draw(scope.draws, len(options))
+                    scope.draws += 1
+                    words = [
+                        (line, self.words.constant(option))
+                        for line, option in zip(lines, options, strict=True)
+                    ]
+                    scope.locals[target.name] = self._merge(words, max(options).bit_length())
+                case Spawn(child, site):
+                    unborn = self.net.equals(
+                        self.values.pc_bits(child), self.layout.code(child, UNBORN)
+                    )
+                    effects.failures.append((site, self.net.and_(alive, unborn ^ 1)))
+                    alive = self.net.and_(alive, unborn)
+                    effects.spawns.append((path, child))
+                case Goto(target, _):
+                    effects.leaves.append(Leaf(path, target, dict(scope.locals)))
+                    effects.writes += [w for w in scope.writes if w not in effects.writes]
+                case Fence():
+                    pass
+        return alive
+
+    def _branch(
+        self, test: int, then: tuple[Op, ...], orelse: tuple[Op, ...], scope: Scope, body: int, effects: Effects,
+        path: int, alive: int,
+    ) -> int:  # fmt: skip
+        arms, survivors, before = [], [], len(scope.writes)
+        for line, ops in ((test, then), (test ^ 1, orelse)):
+            arm = scope.fork()
+            under = self.net.and_(path, line)
+            if under == FALSE:
+                arms.append(scope.fork())
+                continue
+            survivors.append(
+                self._execute(ops, arm, body, effects, under, self.net.and_(alive, line))
+            )
+            arms.append(arm)
+        scope.writes += arms[0].writes[before:] + arms[1].writes[before:]
+        for name in arms[0].locals.keys() & arms[1].locals.keys():
+            scope.locals[name] = self.words.mux(test, arms[0].locals[name], arms[1].locals[name])
+        return self.net.any(survivors)
+
+    def _stored(self, word: Word, body: int, name: str) -> Word:
+        kind = dict(self.program.bodies[body].locals)[name]
+        return Word(word.padded(kind.width))
+
+    def _write(
+        self, target: Local | Var | Elem, value: object, scope: Scope, body: int, path: int
+    ) -> Write:
+        assert isinstance(target, (Var, Elem))
+        name = target.name if isinstance(target, Var) else target.array
+        index, port = (
+            (self.words.constant(0), None)
+            if isinstance(target, Var)
+            else self.values.index(target, scope, body)
+        )
+        word = self.values.word(value, scope, body)  # type: ignore[arg-type]
+        return Write(
+            name, index, port, path, Word(word.padded(self.program.variable[name].type.width))
+        )
+
+    # -- what all steps do together ----------------------------------------------------------------
+
+    def _collect(
+        self,
+        body: int,
+        k: int,
+        mask: int,
+        effects: Effects,
+        register_writes: dict[int, list[tuple[int, int]]],
+    ) -> None:
+        net, codes = self.net, self.layout.bodies[body].codes
+        for site, line in effects.failures:
+            self.failures[site].append(net.and_(mask, line))
+        self.discards += [net.and_(mask, line) for line in effects.discards]
+        for path, child in effects.spawns:
+            change = self.layout.code(child, UNBORN) ^ self.layout.entry_codes[child]
+            for q in range(change.bit_length()):
+                if change >> q & 1:
+                    plane = self.layout.position["pc", child, q]
+                    self.planes[plane] = net.xor(self.planes[plane], net.and_(mask, path))
+        paths = [leaf.path for leaf in effects.leaves]
+        for q in range(self.layout.bodies[body].pc_width):
+            taken = [
+                leaf.path for leaf in effects.leaves if (codes[k] ^ codes[leaf.target]) >> q & 1
+            ]
+            self.toggles[body, q].append(net.and_(mask, self._paths(taken, paths)))
+        self._collect_registers(body, mask, effects, paths, register_writes)
+        by_variable: dict[str, list[Write]] = defaultdict(list)
+        for write in effects.writes:
+            by_variable[write.variable].append(write)
+        for name, writes in by_variable.items():
+            self._collect_writes(name, mask, writes)
+
+    def _paths(self, taken: list[int], every: list[int]) -> int:
+        return TRUE if len(taken) == len(every) else self.net.any(taken)
+
+    def _collect_registers(
+        self,
+        body: int,
+        mask: int,
+        effects: Effects,
+        paths: list[int],
+        register_writes: dict[int, list[tuple[int, int]]],
+    ) -> None:
+        layout, live = self.layout.bodies[body], self.program.live[body]
+        initial = self.registers[body]
+        by_bit: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for leaf in effects.leaves:
+            for name in live[leaf.target]:
+                start, width = layout.registers[name]
+                for q in range(width):
+                    value = leaf.locals[name].bit(q)
+                    if value != initial[start + q]:
+                        by_bit[start + q, value].append(leaf.path)
+        for (bit, value), taken in by_bit.items():
+            register_writes[bit].append((self.net.and_(mask, self._paths(taken, paths)), value))
+
+    def _collect_writes(self, name: str, mask: int, writes: list[Write]) -> None:
+        variable, net = self.program.variable[name], self.net
+        if variable.length is not None and len(writes) == 1:
+            write = writes[0]
+            self.array_writes[name].append((net.and_(mask, write.when), write))
+            return
+        for j in range(variable.length or 1):
+            when, value = FALSE, Word(())
+            for write in writes:
+                hit = net.and_(write.when, self.words.equal(write.index, self.words.constant(j)))
+                when, value = net.or_(when, hit), self.words.mux(hit, write.value, value)
+            if when != FALSE:
+                element = self.layout.element_number[name, j]
+                self.element_writes[element].append((net.and_(mask, when), value))
+
+    def _blend(self, entries: list[tuple[int, Word]], old: Sequence[int]) -> list[int]:
+        """old, overwritten by the one masked word that is active."""
+        enable = self.net.any(mask for mask, _ in entries)
+        value = self._merge(entries, len(old))
+        return [
+            self.net.or_(value.bits[q], self.net.and_(old[q], enable ^ 1)) for q in range(len(old))
+        ]
+
+    def _write_variables(self) -> None:
+        for name, writes in self.array_writes.items():
+            self._write_array(name, writes)
+        for element, entries in self.element_writes.items():
+            start = self.layout.position["variable", element, 0]
+            width = self.program.variable[self.layout.elements[element][0]].type.width
+            self.planes[start : start + width] = self._blend(
+                entries, self.planes[start : start + width]
+            )
+
+    def _write_array(self, name: str, writes: list[tuple[int, Write]]) -> None:
+        variable, net = self.program.variable[name], self.net
+        width = variable.type.width
+        value = self._merge([(mask, write.value) for mask, write in writes], width)
+        by_index: dict[Word, list[int]] = defaultdict(list)
+        for mask, write in writes:
+            by_index[write.index].append(mask)
+        lines = {index: net.any(masks) for index, masks in by_index.items()}
+        for j in range(variable.length or 1):
+            hits = [
+                net.and_(m, self.words.equal(index, self.words.constant(j)))
+                for index, m in lines.items()
+            ]
+            enable = net.any(hits)
+            start = self.layout.position["variable", self.layout.element_number[name, j], 0]
+            for q in range(width):
+                self.planes[start + q] = net.mux(enable, value.bits[q], self.planes[start + q])
+
+    def _write_registers(
+        self, body: int, register_writes: dict[int, list[tuple[int, int]]]
+    ) -> None:
+        members, current = self.members[body], self.registers[body]
+        for bit, entries in register_writes.items():
+            words = [(mask, Word((value,))) for mask, value in entries]
+            if len(members) == 1:
+                plane = self.layout.position["register", members[0], bit]
+                self.planes[plane] = self._blend(words, [self.planes[plane]])[0]
+                continue
+            enable = self.net.any(mask for mask, _ in words)
+            delta = self.net.and_(enable, self.net.xor(self._merge(words, 1).bits[0], current[bit]))
+            for thread in members:
+                plane = self.layout.position["register", thread, bit]
+                change = self.net.and_(self.selected[thread], delta)
+                self.planes[plane] = self.net.xor(self.planes[plane], change)
+
+    def _write_pcs(self, body: int) -> None:
+        for q in range(self.layout.bodies[body].pc_width):
+            delta = self.net.any(self.toggles[body, q])
+            for thread in self.members[body]:
+                plane = self.layout.position["pc", thread, q]
+                single = len(self.members[body]) == 1
+                change = delta if single else self.net.and_(self.selected[thread], delta)
+                self.planes[plane] = self.net.xor(self.planes[plane], change)
+
+
+def _shareable_reads(step: Step) -> list[Elem]:
+    """The array elements a step reads whose index does not depend on what the step itself does."""
+    assigned: set[str] = set()
+    found: dict[Elem, None] = {}
+    for op in leaves(step.ops):
+        for expr in _expressions(op):
+            for element in walk(expr):
+                if isinstance(element, Elem) and not isinstance(element.index, Const):
+                    parts = list(walk(element.index))
+                    plain = not any(isinstance(e, (Var, Elem)) for e in parts)
+                    if plain and not any(
+                        isinstance(e, Local) and e.name in assigned for e in parts
+                    ):
+                        found[element] = None
+        if isinstance(op, Assign) and isinstance(op.target, Local):
+            assigned.add(op.target.name)
+        if isinstance(op, Choose):
+            assigned.add(op.target.name)
+    late = {
+        e for e in found if any(isinstance(x, Local) and x.name in assigned for x in walk(e.index))
+    }
+    return [element for element in found if element not in late]
+
+
+def _expressions(op: Op) -> tuple[object, ...]:
+    match op:
+        case Assign(target, value):
+            return (value, target)
+        case Check(_, test) | Assume(test) | If(test, _, _):
+            return (test,)
+    return ()

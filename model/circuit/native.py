@@ -1,0 +1,56 @@
+"""LLVM IR to machine code for this CPU; the one place that asks what the CPU can do."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+
+LANES = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """Machine code; it lives as long as this object."""
+
+    engine: Any
+    address: int
+
+    def function(self, result: Any, *arguments: Any) -> Any:
+        """A callable of a C type."""
+        return ctypes.CFUNCTYPE(result, *arguments)(self.address)
+
+
+@cache
+def _features() -> str:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.get_host_cpu_features().flatten()
+
+
+def vector_name() -> str:
+    """The vector extension that circuits use here."""
+    features = _features()
+    for name, shown in (("+avx512f", "AVX-512"), ("+avx2", "AVX2"), ("+neon", "NEON")):
+        if name in features:
+            return shown
+    return "64-bit words" if "+sse2" not in features else "SSE2"
+
+
+def chunk_lanes() -> int:
+    """How many of the 512 lanes one call advances: what a vector register holds. Results do not depend on it."""
+    return {"AVX-512": 512, "AVX2": 256}.get(vector_name(), 128)
+
+
+def compile_ir(text: str, entry: str) -> Compiled:
+    """Compile a module and find its function. The circuit is optimised already: only code is generated."""
+    features = _features()
+    module = llvm.parse_assembly(text)
+    target = llvm.Target.from_default_triple()
+    machine = target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return Compiled(engine, engine.get_function_address(entry))

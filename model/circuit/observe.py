@@ -1,0 +1,80 @@
+"""What a state says: who is enabled, whether it is an end, which oracles it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from model.circuit.layout import Layout
+from model.circuit.lower import decode
+from model.circuit.netlist import FALSE, TRUE, Netlist
+from model.circuit.values import Scope, Values
+from model.expressions import Expr
+from model.program import END, UNBORN, Check, Op
+
+
+@dataclass(slots=True)
+class Observation:
+    """Lines over one state: enabled threads, the quiescent end, and failures per site of states and ends."""
+
+    enabled: list[int]
+    ended: int
+    broken: dict[int, int]
+    broken_at_end: dict[int, int]
+
+
+def observe(layout: Layout, net: Netlist, planes: Sequence[int]) -> Observation:
+    """The lines of a state given by its planes."""
+    values, program = Values(layout, net, planes), layout.program
+    nobody = Scope(values.words.constant(0), values.words.constant(0))
+    enabled, finished, parked = [], [], []
+    for number, thread in enumerate(program.threads):
+        done, blocked, waits = _standing(layout, values, number)
+        enabled.append(net.and_(done ^ 1, blocked ^ 1))
+        if not thread.daemon:
+            finished.append(net.or_(done, waits))
+            parked.append(waits)
+    until = [values.truth(condition, nobody, -1) for condition in program.until]
+    settled = net.or_(net.any(parked) ^ 1, net.any(enabled) ^ 1)
+    return Observation(
+        enabled,
+        net.all([*finished, *until, settled]),
+        _broken(values, nobody, program.invariants),
+        _broken(values, nobody, program.at_end),
+    )
+
+
+def _standing(layout: Layout, values: Values, number: int) -> tuple[int, int, int]:
+    """Whether a thread has ended (or is not born), is blocked, and is blocked where it may end."""
+    net, thread = values.net, layout.program.threads[number]
+    body, codes = layout.program.bodies[thread.body], layout.bodies[thread.body].codes
+    scope = Scope(
+        values.words.constant(thread.instance),
+        values.words.constant(number),
+        values.locals_from(thread.body, values.register_bits(number)),
+    )
+    waits = [k for k, step in enumerate(body.steps) if step.guard is not None]
+    wanted = [codes[pc] for pc in (END, UNBORN, *waits) if pc in codes]
+    lines = decode(net, values.pc_bits(number), wanted, others=list(codes.values()))
+    done = net.or_(lines[codes[END]], lines[codes[UNBORN]] if UNBORN in codes else FALSE)
+    blocked, parked = [], []
+    for k in waits:
+        guard: Expr | None = body.steps[k].guard
+        assert guard is not None
+        line = net.and_(lines[codes[k]], values.truth(guard, scope, thread.body) ^ 1)
+        blocked.append(line)
+        if body.steps[k].may_end:
+            parked.append(line)
+    return done, net.any(blocked), net.any(parked)
+
+
+def _broken(values: Values, nobody: Scope, ops: tuple[Op, ...]) -> dict[int, int]:
+    """The first check that fails, per site."""
+    net, alive = values.net, TRUE
+    broken: dict[int, int] = {}
+    for op in ops:
+        assert isinstance(op, Check)
+        holds = values.truth(op.test, nobody, -1)
+        broken[op.site] = net.or_(broken.get(op.site, FALSE), net.and_(alive, holds ^ 1))
+        alive = net.and_(alive, holds)
+    return broken

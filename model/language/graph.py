@@ -1,0 +1,167 @@
+"""The control flow of one body, built forwards, and cut into steps.
+
+A location is a node before which a thread can be preempted. Everything that follows it up to the next
+location is executed with it, so that local computation costs no step.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Literal
+
+from model.expressions import Const, Expr
+from model.language.source import SourceFunction
+from model.program import END, Access, Goto, If, Label, Op, Step
+
+
+@dataclass(eq=False)
+class Node:
+    """A node under construction. `kind`: a location, a choice (a location too), plain operations, a branch."""
+
+    kind: Literal["location", "choice", "ops", "branch", "yield"]
+    origin: ast.AST
+    function: SourceFunction
+    text: str = ""
+    ops: list[Op] = field(default_factory=list)
+    accesses: list[Access] = field(default_factory=list)
+    guard: Expr | None = None
+    may_end: bool = False
+    test: Expr | None = None
+    next: Node | None = None
+    orelse: Node | None = None
+
+
+Edge = tuple[Node, Literal["next", "orelse"]]
+
+
+class Graph:
+    """Nodes with the dangling edges to which the next node will be attached."""
+
+    def __init__(self) -> None:
+        self.entry = Node("ops", ast.Pass(), None)  # type: ignore[arg-type]
+        self.dangling: list[Edge] = [(self.entry, "next")]
+
+    def emit(self, node: Node) -> Node:
+        """Attach a node to all dangling edges; its own `next` dangles."""
+        self.attach(node)
+        self.dangling = [(node, "next")]
+        return node
+
+    def attach(self, node: Node) -> None:
+        """Point all dangling edges to a node that exists (a loop)."""
+        for source, edge in self.dangling:
+            setattr(source, edge, node)
+        self.dangling = []
+
+    def fold_diamond(self, branch: Node) -> None:
+        """Turn a branch whose arms are plain operations that meet again into one conditional operation."""
+        arms = [_linear(branch, "next"), _linear(branch, "orelse")]
+        ends = {(id(arm[1][0]), arm[1][1]) for arm in arms if arm is not None}
+        if None in arms or ends != {(id(node), edge) for node, edge in self.dangling}:
+            return
+        then, orelse = (arm[0] for arm in arms if arm is not None)
+        assert branch.test is not None
+        branch.ops = [If(branch.test, tuple(_ops(then)), tuple(_ops(orelse)))]
+        branch.accesses += [access for node in (*then, *orelse) for access in node.accesses]
+        branch.kind, branch.test, branch.next, branch.orelse = "ops", None, None, None
+        self.dangling = [(branch, "next")]
+
+
+def _ops(nodes: list[Node]) -> list[Op]:
+    return [op for node in nodes for op in node.ops]
+
+
+def _linear(source: Node, edge: Literal["next", "orelse"]) -> tuple[list[Node], Edge] | None:
+    """The plain nodes from an edge to the first dangling edge, or None where there is anything else."""
+    chain: list[Node] = []
+    node: Node | None = getattr(source, edge)
+    while node is not None:
+        if node.kind != "ops" or node in chain:
+            return None
+        chain.append(node)
+        node = node.next
+    return chain, ((chain[-1], "next") if chain else (source, edge))
+
+
+class StepCutter:
+    """Numbers the locations of a finished graph and makes a step of each."""
+
+    def __init__(self, body: str, graph: Graph) -> None:
+        self.body, self.graph = body, graph
+        self.order: list[Node] = []
+        self.number: dict[int, int] = {}
+        self.texts: dict[str, int] = {}
+
+    def cut(self) -> tuple[tuple[Op, ...], tuple[Step, ...]]:
+        """The entry operations and the steps, in order of discovery."""
+        entry = self._tree(self.graph.entry, frozenset(), choosing=False, yields=False, into=[])
+        steps: list[Step] = []
+        while len(steps) < len(self.order):
+            steps.append(self._step(self.order[len(steps)]))
+        return entry, tuple(steps)
+
+    def _step(self, node: Node) -> Step:
+        used = [node]
+        rest = self._tree(
+            node.next, frozenset(), choosing=node.kind == "choice", yields=False, into=used
+        )
+        accessing = [n for n in used if n.kind == "location"]
+        text = accessing[0].text if node.kind == "choice" and len(accessing) == 1 else node.text
+        ordinal = self.texts.get(text, 0)
+        self.texts[text] = ordinal + 1
+        line: int = node.origin.lineno  # type: ignore[attr-defined]
+        accesses = tuple(dict.fromkeys(access for n in used for access in n.accesses))
+        label = Label(self.body, text, ordinal)
+        return Step(
+            label, node.guard, node.may_end, (*node.ops, *rest), accesses, node.function.name, line
+        )
+
+    def _goto(self, node: Node, *, yields: bool) -> Goto:
+        if id(node) not in self.number:
+            self.number[id(node)] = len(self.order)
+            self.order.append(node)
+        return Goto(self.number[id(node)], yields)
+
+    def _tree(
+        self,
+        node: Node | None,
+        path: frozenset[int],
+        *,
+        choosing: bool,
+        yields: bool,
+        into: list[Node],
+    ) -> tuple[Op, ...]:
+        """The operations from a node to the next locations; `into` collects the nodes executed on the way."""
+        if node is None:
+            return (Goto(END, yields),)
+        if node.kind in ("location", "choice"):
+            if not choosing or node.guard is not None:
+                return (self._goto(node, yields=yields),)
+            into.append(node)
+            still = node.kind == "choice"
+            return (
+                *node.ops,
+                *self._tree(node.next, path, choosing=still, yields=yields, into=into),
+            )
+        if id(node) in path:
+            raise node.function.error(
+                node.origin,
+                "a loop without a shared access",
+                "it would never end or never be preempted: use `for … in range(…)`, or access something shared",
+            )
+        path |= {id(node)}
+        if node.kind != "ops" or node.ops:
+            into.append(node)
+        if node.kind == "branch":
+            assert node.test is not None and not isinstance(node.test, Const)
+            then = self._tree(node.next, path, choosing=choosing, yields=yields, into=into)
+            orelse = self._tree(node.orelse, path, choosing=choosing, yields=yields, into=into)
+            if then == orelse:
+                return (*node.ops, *then)
+            return (*node.ops, If(node.test, then, orelse))
+        yields = yields or node.kind == "yield"
+        return (
+            *node.ops,
+            *self._tree(node.next, path, choosing=choosing, yields=yields, into=into),
+        )

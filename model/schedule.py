@@ -1,0 +1,26 @@
+"""The input of an execution: which thread steps next, and what it chooses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pick:
+    """One step by the thread at position `thread`, with the values that its choose() calls gave."""
+
+    thread: int
+    choices: tuple[int, ...] = ()
+
+
+Schedule = tuple[Pick, ...]
+
+
+def to_lists(schedule: Schedule) -> list[list[object]]:
+    """A schedule as JSON-ready lists: [thread, choice, …] a step."""
+    return [[pick.thread, *pick.choices] for pick in schedule]
+
+
+def from_lists(lists: list[list[int]]) -> Schedule:
+    """The schedule that `to_lists` wrote."""
+    return tuple(Pick(int(row[0]), tuple(int(v) for v in row[1:])) for row in lists)

@@ -1,0 +1,179 @@
+"""Campaigns: started, ended once, and counted. Their totals change only in `storage.leases`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from storage.errors import UnknownCampaign
+from storage.tables import (
+    CampaignRow,
+    CampaignState,
+    DisagreementRow,
+    LeaseRow,
+    LeaseState,
+    ProgramRow,
+    SiteCountRow,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPlan:
+    """What a campaign is to do: with the block numbers, all that decides its results.
+
+    `budget` is JSON text; `excluded_failures` are the numbers of failures to pass over.
+    """
+
+    program_ir_hash: str
+    scheduler: str
+    root_seed: int
+    engine_revision: str
+    budget: str
+    excluded_failures: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignTotals:
+    """What the completed leases of a campaign add up to, exactly."""
+
+    blocks_done: int
+    schedules: int
+    steps: int
+    violations: int
+    outcomes: Mapping[str, int]
+    site_counts: Mapping[str, int]
+    steps_reached: frozenset[str]
+    disagreements: int
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignSummary:
+    """A campaign in a list; `ending` is the sentence that says why it stopped."""
+
+    campaign_id: int
+    program_name: str
+    plan: CampaignPlan
+    state: CampaignState
+    ending: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    blocks_done: int
+    schedules: int
+    steps: int
+    violations: int
+
+
+def start_campaign(session: Session, plan: CampaignPlan, *, now: datetime) -> int:
+    """Store a campaign that is running and has done nothing yet; give its number.
+
+    The program must have been recorded before.
+    """
+    row = CampaignRow(
+        program_ir_hash=plan.program_ir_hash,
+        scheduler=plan.scheduler,
+        root_seed=plan.root_seed,
+        engine_revision=plan.engine_revision,
+        budget=plan.budget,
+        excluded_failures=plan.excluded_failures,
+        state=CampaignState.RUNNING,
+        ending=None,
+        started_at=now,
+        ended_at=None,
+        blocks_done=0,
+        schedules=0,
+        steps=0,
+        violations=0,
+        outcomes={},
+        steps_reached=frozenset(),
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def finish_campaign(
+    session: Session, campaign_id: int, state: CampaignState, *, ending: str, now: datetime
+) -> bool:
+    """End a running campaign; False, and no change, when it has ended already.
+
+    Leases that are still held are let go: what they report later changes nothing.
+    """
+    assert state is not CampaignState.RUNNING and ending
+    row = campaign_row(session, campaign_id, lock=True)
+    if row.state is not CampaignState.RUNNING:
+        return False
+    row.state, row.ending, row.ended_at = state, ending, now
+    session.execute(
+        delete(LeaseRow).where(
+            LeaseRow.campaign_id == campaign_id, LeaseRow.state == LeaseState.HELD
+        )
+    )
+    return True
+
+
+def list_campaigns(session: Session, *, program: str | None = None) -> tuple[CampaignSummary, ...]:
+    """All campaigns, or those of the program named `program`, newest first."""
+    query = select(CampaignRow, ProgramRow.name).join(ProgramRow).order_by(CampaignRow.id.desc())
+    if program is not None:
+        query = query.where(ProgramRow.name == program)
+    return tuple(_summary(row, name) for row, name in session.execute(query))
+
+
+def get_campaign(session: Session, campaign_id: int) -> CampaignSummary:
+    """The campaign with this number; raises `UnknownCampaign`."""
+    row = campaign_row(session, campaign_id)
+    return _summary(row, session.get_one(ProgramRow, row.program_ir_hash).name)
+
+
+def campaign_totals(session: Session, campaign_id: int) -> CampaignTotals:
+    """What a campaign has done so far; raises `UnknownCampaign`."""
+    row = campaign_row(session, campaign_id)
+    sites = select(SiteCountRow).where(SiteCountRow.campaign_id == campaign_id)
+    disagreements = select(func.count()).where(DisagreementRow.campaign_id == campaign_id)
+    return CampaignTotals(
+        blocks_done=row.blocks_done,
+        schedules=row.schedules,
+        steps=row.steps,
+        violations=row.violations,
+        outcomes=row.outcomes,
+        site_counts={
+            site.site: site.count for site in session.scalars(sites.order_by(SiteCountRow.site))
+        },
+        steps_reached=row.steps_reached,
+        disagreements=session.scalar(disagreements) or 0,
+    )
+
+
+def campaign_row(session: Session, campaign_id: int, *, lock: bool = False) -> CampaignRow:
+    """The row itself, for this package only; locked where the database locks rows."""
+    row = session.get(CampaignRow, campaign_id, with_for_update=lock)
+    if row is None:
+        raise UnknownCampaign(
+            f"no campaign has the number {campaign_id}\n    list them to see which there are"
+        )
+    return row
+
+
+def _summary(row: CampaignRow, program_name: str) -> CampaignSummary:
+    return CampaignSummary(
+        campaign_id=row.id,
+        program_name=program_name,
+        plan=CampaignPlan(
+            program_ir_hash=row.program_ir_hash,
+            scheduler=row.scheduler,
+            root_seed=row.root_seed,
+            engine_revision=row.engine_revision,
+            budget=row.budget,
+            excluded_failures=row.excluded_failures,
+        ),
+        state=row.state,
+        ending=row.ending,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        blocks_done=row.blocks_done,
+        schedules=row.schedules,
+        steps=row.steps,
+        violations=row.violations,
+    )

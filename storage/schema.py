@@ -1,0 +1,102 @@
+"""Bringing a database to the schema that this code knows, and refusing one that it does not.
+
+Migrations are Alembic's, started from here: no `alembic.ini`, no working folder. The common case, a
+database that is up to date, costs one query and does not even import Alembic.
+"""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.exc import OperationalError
+
+from storage.errors import StorageError
+from storage.migrations import REVISIONS
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+JOURNAL_SECONDS_MAX = 30.0
+
+
+def bring_up_to_date(engine: Engine, path: Path) -> None:
+    """Create or upgrade the schema; safe when several processes open one new file at once.
+
+    Raises `StorageError` for a database of a later gracefuzz or of another program.
+    """
+    with engine.execution_options(gracefuzz_begin="BEGIN").connect() as connection:
+        if check_revision(connection, path) == REVISIONS[-1]:
+            return
+    use_write_ahead_log(engine)
+    with engine.begin() as connection:
+        # Another process may have done the work while this one waited for the lock.
+        if check_revision(connection, path) != REVISIONS[-1]:
+            upgrade(connection)
+        assert check_revision(connection, path) == REVISIONS[-1]
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        assert not broken, f"the migration broke references: {broken[:5]}"
+
+
+def use_write_ahead_log(engine: Engine) -> None:
+    """Switch the file to WAL, where readers and the writer do not wait for each other.
+
+    SQLite does not always wait for its lock here, whatever `busy_timeout` says, so we do.
+    """
+    deadline = time.monotonic() + JOURNAL_SECONDS_MAX
+    while True:
+        connection = engine.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA journal_mode = WAL")
+            return
+        except engine.dialect.loaded_dbapi.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise OperationalError("PRAGMA journal_mode", None, error) from error
+            time.sleep(0.01)
+        finally:
+            connection.close()
+
+
+def check_revision(connection: Connection, path: Path) -> str | None:
+    """The revision of the schema at `path`; None when the file is empty."""
+    names = inspect(connection).get_table_names()
+    if not names:
+        return None
+    if "alembic_version" not in names:
+        raise StorageError(
+            f"cannot use the database {path}: it holds tables of another program "
+            f"({', '.join(sorted(names)[:3])})\n"
+            "    give the path of a gracefuzz database, or of a file that does not exist yet"
+        )
+    revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    if revision is not None and revision not in REVISIONS:
+        raise StorageError(
+            f"cannot use the database {path}: its schema is revision {revision}, and this "
+            f"gracefuzz knows revisions up to {REVISIONS[-1]}\n"
+            "    install the gracefuzz that wrote it, or a later one, or give another path"
+        )
+    assert revision is None or isinstance(revision, str)
+    return revision
+
+
+def upgrade(connection: Connection, *, revision: str = "head") -> None:
+    """Migrate up to `revision`, inside the transaction of `connection`."""
+    from alembic import command
+
+    command.upgrade(_configured_for(connection), revision)
+
+
+def downgrade(connection: Connection, *, revision: str) -> None:
+    """Migrate down to `revision` ("base" removes everything), inside the caller's transaction."""
+    from alembic import command
+
+    command.downgrade(_configured_for(connection), revision)
+
+
+def _configured_for(connection: Connection) -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "storage:migrations")
+    config.attributes["connection"] = connection
+    return config

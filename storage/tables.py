@@ -1,0 +1,234 @@
+"""The tables, one class each.
+
+A program is stored with its IR, so that a failure replays for ever. Campaign totals change only in
+the transaction that ends a lease. A failure is one row; what showed it are its sightings.
+Every constraint has a name, because a migration can only change what it can name.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from storage.columns import ExactCount, ExactCounts, JsonText, Labels, Numbers, UtcDateTime
+
+LANES = 512
+
+
+class CampaignState(StrEnum):
+    """Where a campaign stands."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+class LeaseState(StrEnum):
+    """A range of blocks is being executed, or is counted."""
+
+    HELD = "held"
+    DONE = "done"
+
+
+class FailureStatus(StrEnum):
+    """What people have decided about a failure."""
+
+    OPEN = "open"
+
+
+class Base(DeclarativeBase):
+    """All tables, and how their constraints are named."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+# SQLite numbers rows by itself only in a column that is declared INTEGER.
+_RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _state_column(kind: type[StrEnum], *, name: str) -> Enum:
+    """Store a state as the word a person reads, with a CHECK that no other word gets in."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=True,
+        length=20,
+        name=name,
+        values_callable=lambda states: [state.value for state in states],
+    )
+
+
+class ProgramRow(Base):
+    """A program: its IR for replaying, its source for reading."""
+
+    __tablename__ = "programs"
+
+    ir_hash: Mapped[str] = mapped_column(String(128), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    parameters: Mapped[str] = mapped_column(JsonText)
+    ir: Mapped[str] = mapped_column(JsonText)
+    source: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class CampaignRow(Base):
+    """A program, a scheduler, a root seed, a budget, a state; and the exact totals so far."""
+
+    __tablename__ = "campaigns"
+    __table_args__ = (
+        CheckConstraint("blocks_done >= 0", name="blocks_done"),
+        CheckConstraint("(state = 'running') = (ended_at IS NULL)", name="ended_at"),
+        CheckConstraint("(state = 'running') = (ending IS NULL)", name="ending"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True)
+    program_ir_hash: Mapped[str] = mapped_column(ForeignKey("programs.ir_hash"))
+    scheduler: Mapped[str] = mapped_column(Text)
+    root_seed: Mapped[int] = mapped_column(ExactCount)
+    engine_revision: Mapped[str] = mapped_column(Text)
+    budget: Mapped[str] = mapped_column(JsonText)
+    excluded_failures: Mapped[tuple[int, ...]] = mapped_column(Numbers)
+    state: Mapped[CampaignState] = mapped_column(_state_column(CampaignState, name="state"))
+    ending: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    blocks_done: Mapped[int] = mapped_column(BigInteger)
+    schedules: Mapped[int] = mapped_column(ExactCount)
+    steps: Mapped[int] = mapped_column(ExactCount)
+    violations: Mapped[int] = mapped_column(ExactCount)
+    outcomes: Mapped[Mapping[str, int]] = mapped_column(ExactCounts)
+    steps_reached: Mapped[frozenset[str]] = mapped_column(Labels)
+
+
+class LeaseRow(Base):
+    """A range of blocks, held by a worker or done. Done ranges that touch are one row."""
+
+    __tablename__ = "leases"
+    __table_args__ = (
+        CheckConstraint("first_block >= 0", name="first_block"),
+        CheckConstraint("blocks > 0", name="blocks"),
+        CheckConstraint("(state = 'held') = (worker IS NOT NULL)", name="worker"),
+    )
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
+    first_block: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    blocks: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[LeaseState] = mapped_column(_state_column(LeaseState, name="state"))
+    worker: Mapped[str | None] = mapped_column(Text)
+
+
+class SiteCountRow(Base):
+    """How often an oracle site was violated in a campaign: an exact count."""
+
+    __tablename__ = "site_counts"
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
+    site: Mapped[str] = mapped_column(Text, primary_key=True)
+    count: Mapped[int] = mapped_column(ExactCount)
+
+
+class FailureRow(Base):
+    """One way to break a program: its minimal interleaving, once, whoever found it."""
+
+    __tablename__ = "failures"
+    __table_args__ = (
+        UniqueConstraint("fingerprint"),
+        Index(None, "program_name", "status"),
+        CheckConstraint("preemptions >= 0", name="preemptions"),
+        CheckConstraint("switches >= preemptions", name="switches"),
+        CheckConstraint("threads >= 0", name="threads"),
+        CheckConstraint("steps >= 0", name="steps"),
+        CheckConstraint("sightings_count >= 0", name="sightings_count"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True)
+    program_name: Mapped[str] = mapped_column(Text)
+    oracle: Mapped[str] = mapped_column(Text)
+    sentence: Mapped[str] = mapped_column(Text)
+    step_label: Mapped[str] = mapped_column(Text)
+    fingerprint: Mapped[str] = mapped_column(String(128))
+    status: Mapped[FailureStatus] = mapped_column(_state_column(FailureStatus, name="status"))
+    preemptions: Mapped[int] = mapped_column(BigInteger)
+    switches: Mapped[int] = mapped_column(BigInteger)
+    threads: Mapped[int] = mapped_column(BigInteger)
+    steps: Mapped[int] = mapped_column(BigInteger)
+    schedule: Mapped[str] = mapped_column(JsonText)
+    interleaving: Mapped[str] = mapped_column(JsonText)
+    diagram: Mapped[str] = mapped_column(Text)
+    proof: Mapped[str] = mapped_column(JsonText)
+    ir_hash: Mapped[str] = mapped_column(ForeignKey("programs.ir_hash"))
+    first_campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    first_block: Mapped[int] = mapped_column(BigInteger)
+    first_lane: Mapped[int] = mapped_column(Integer)
+    first_schedule_ordinal: Mapped[int] = mapped_column(ExactCount)
+    sightings_count: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class SightingRow(Base):
+    """One schedule that showed a failure. Without a schedule the row only says "counted"."""
+
+    __tablename__ = "sightings"
+    __table_args__ = (
+        UniqueConstraint("failure_id", "campaign_id", "block", "lane", "step"),
+        Index(None, "campaign_id", "block"),
+        CheckConstraint("block >= 0", name="block"),
+        CheckConstraint(f"lane >= 0 AND lane < {LANES}", name="lane"),
+        CheckConstraint("step >= 0", name="step"),
+    )
+
+    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True)
+    failure_id: Mapped[int] = mapped_column(ForeignKey("failures.id"))
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    ir_hash: Mapped[str] = mapped_column(ForeignKey("programs.ir_hash"))
+    block: Mapped[int] = mapped_column(BigInteger)
+    lane: Mapped[int] = mapped_column(Integer)
+    step: Mapped[int] = mapped_column(BigInteger)
+    schedule: Mapped[str | None] = mapped_column(JsonText)
+
+
+class DisagreementRow(Base):
+    """A hit of the circuit that the interpreter did not confirm: our defect, kept for ever."""
+
+    __tablename__ = "disagreements"
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "ir_hash", "block", "lane", "step"),
+        CheckConstraint("block >= 0", name="block"),
+        CheckConstraint(f"lane >= 0 AND lane < {LANES}", name="lane"),
+        CheckConstraint("step >= 0", name="step"),
+    )
+
+    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    ir_hash: Mapped[str] = mapped_column(ForeignKey("programs.ir_hash"))
+    block: Mapped[int] = mapped_column(BigInteger)
+    lane: Mapped[int] = mapped_column(Integer)
+    step: Mapped[int] = mapped_column(BigInteger)
+    detail: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,1 @@
+"""What executes campaigns: shards, the Ray pool and the coordinator."""
