@@ -126,7 +126,7 @@ class Machine:
         if self.pcs[thread] in (END, UNBORN):
             return False
         guard = self.program.step_at(thread, self.pcs[thread]).guard
-        return guard is None or bool(self.evaluate(guard, thread))
+        return guard is None or self._looks(guard, thread)
 
     def step(self, thread: int, choose: Chooser) -> None:
         """Execute the next step of an enabled thread and decide whether the execution has ended."""
@@ -139,7 +139,7 @@ class Machine:
         try:
             self._execute(step.ops, thread, choose)
             self._forget(thread)
-            self._execute(self.program.invariants, thread, choose)
+            self._check_invariants(thread)
             ended = self.has_ended()
             if ended:
                 self._execute(self.program.at_end, thread, choose)
@@ -169,7 +169,7 @@ class Machine:
             if not self.program.step_at(index, self.pcs[index]).may_end or self.is_enabled(index):
                 return False
             parked = True
-        if not all(self.evaluate(condition, 0) for condition in self.program.until):
+        if not all(self._looks(condition, 0) for condition in self.program.until):
             return False
         return not parked or not self.enabled()
 
@@ -212,6 +212,20 @@ class Machine:
             case Cond(test, then, orelse):
                 return self.evaluate(then if self.evaluate(test, thread) else orelse, thread)
 
+    def _check_invariants(self, thread: int) -> None:
+        reads, self.reads = self.reads, set()
+        try:
+            self._execute(self.program.invariants, thread, _no_choice)
+        finally:
+            self.reads = reads
+
+    def _looks(self, condition: Expr, thread: int) -> bool:
+        """The truth of a condition that no thread reads in this step: `reads` stays as it is."""
+        reads, self.reads = self.reads, set()
+        holds = bool(self.evaluate(condition, thread))
+        self.reads = reads
+        return holds
+
     def _execute(self, ops: tuple[Op, ...], thread: int, choose: Chooser) -> None:
         for op in ops:
             match op:
@@ -228,6 +242,7 @@ class Machine:
                 case Choose(target, options):
                     self.locals[thread][target.name] = choose(options)
                 case Spawn(child, site):
+                    self.reads.add(("spawn", child))
                     if self.pcs[child] != UNBORN:
                         raise _Violated(site)
                     self._enter(child)
@@ -308,10 +323,14 @@ def advance(machine: Machine, thread: int, choose: Chooser) -> Event:
         for index, (old, new) in enumerate(zip(before[name], values, strict=True))
         if old != new
     )
+    performer, writes = program.threads[thread], frozenset(machine.writes)
+    watched = program.footprint.read_by(
+        writes, body=performer.body, daemon=performer.daemon, next_pc=machine.pcs[thread]
+    )
     moved = tuple((k, v) for k, v in machine.locals[thread].items() if old_locals.get(k) != v)
     return Event(
         thread, program.step_at(thread, pc).label, pc, machine.pcs[thread], tuple(choices), enabled, machine.yields,
-        frozenset(machine.reads), frozenset(machine.writes), changes, moved,
+        frozenset(machine.reads) | watched, writes, changes, moved,
     )  # fmt: skip
 
 

@@ -9,8 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from model.expressions import Elem, Expr, Local, Var
+
+if TYPE_CHECKING:
+    from model.footprint import Footprint
 
 FORMAT_VERSION = 1
 END = -1
@@ -253,6 +257,13 @@ class Program:
         from model.liveness import liveness
 
         return tuple(liveness(body) for body in self.bodies)
+
+    @cached_property
+    def footprint(self) -> Footprint:
+        """What the oracles and the end of an execution look at."""
+        from model.footprint import footprint
+
+        return footprint(self)
 
     @cached_property
     def variable(self) -> dict[str, SharedVariable]:

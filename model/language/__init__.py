@@ -2,12 +2,13 @@
 
 from model.language.declare import Option, Param, Patch, ProgramSource, Switch, program
 from model.language.errors import LanguageError, ParameterError
+from model.language.subroutines import noinline
 from model.language.types import boolean, names, uint
 from model.language.vocabulary import VOCABULARY
 
 globals().update({name: word for name, word in VOCABULARY.items() if not name.startswith("_")})
 
 __all__ = [  # noqa: PLE0604
-    "LanguageError", "Option", "Param", "ParameterError", "Patch", "ProgramSource", "Switch", "boolean", "names",
+    "LanguageError", "Option", "Param", "ParameterError", "Patch", "ProgramSource", "Switch", "boolean", "names", "noinline",
     "program", "uint", *(name for name in VOCABULARY if not name.startswith("_")),
 ]  # fmt: skip

@@ -10,8 +10,11 @@ from model.language.expression_compiler import ExpressionCompiler, Pending
 from model.language.frame import Frame, Typed, constant, type_for
 from model.language.graph import Edge, Graph, Node
 from model.language.source import SourceFunction, source_function
+from model.language.subroutines import Subroutine, is_noinline
 from model.language.vocabulary import Primitive
-from model.program import Access, Assign, Assume, Check, Fence, Op, Oracle, SharedVariable, Spawn
+from model.program import (
+    Access, Assign, Assume, Check, Fence, IntType, Op, Oracle, SharedVariable, Spawn,
+)  # fmt: skip
 
 STEPPING = frozenset({
     "access", "rcu", "spin_lock", "mutex_lock", "spin_unlock", "mutex_unlock", "spin_until", "wait_event",
@@ -29,6 +32,7 @@ class Calls(ExpressionCompiler):
         self.statement_accesses: list[tuple[ast.AST, Access]] = []
         self.atomic_place: Node | None = None
         self.ghost_only = False
+        self.subroutines: dict[ast.FunctionDef, Subroutine] = {}
         self.oracle_of_asserts = Oracle.ASSERT
 
     def block(self, statements: list[ast.stmt]) -> None:
@@ -221,6 +225,8 @@ class Calls(ExpressionCompiler):
                     node, f"`{keyword.arg}` is not known here", "write may_end_here=True"
                 )
             place.may_end = bool(keyword.value.value)
+        if self.frame.waits_for_ever:
+            place.may_end = True
 
     def _lock_variable(
         self, node: ast.Call, pending: Pending
@@ -308,20 +314,71 @@ class Calls(ExpressionCompiler):
             raise self.fail(
                 node, f"{function.name}() calls itself", "functions are inlined: write a loop"
             )
-        if node.keywords or len(node.args) != len(function.parameters):
+        meaning = self.python_value(node.func)
+        primitive = meaning if isinstance(meaning, Primitive) else None
+        waits_for_ever = self._may_end_here(node, primitive)
+        if len(node.args) != len(function.parameters):
             raise self.fail(
                 node,
                 f"{function.name}() takes {len(function.parameters)} arguments",
                 "pass all of them",
             )
-        meaning = self.python_value(node.func)
-        primitive = meaning if isinstance(meaning, Primitive) else None
         text = ast.unparse(node) if primitive is not None else None
-        frame = Frame(function, outer, text)
+        arguments = [self._argument(argument, primitive) for argument in node.args]
+        if is_noinline(function) and not self.in_atomic:
+            return self._call_subroutine(node, function, arguments, wants_value=wants_value)
+        frame = Frame(function, outer, text, waits_for_ever=waits_for_ever)
         if wants_value:
             frame.result = f"{function.name}.return"
-        arguments = [self._argument(argument, primitive) for argument in node.args]
         return self._inlined(node, frame, arguments, wants_value=wants_value)
+
+    def _may_end_here(self, node: ast.Call, primitive: Primitive | None) -> bool:
+        """The value of `may_end_here=…`, which only synchronize_rcu() takes."""
+        if not node.keywords:
+            return False
+        allowed = primitive is not None and primitive.name == "synchronize_rcu"
+        if not allowed or [keyword.arg for keyword in node.keywords] != ["may_end_here"]:
+            raise self.fail(
+                node,
+                "keyword arguments are not part of the language",
+                "pass arguments by position",
+            )
+        value = self.value(node.keywords[0].value, Pending()).expr
+        if not isinstance(value, Const):
+            raise self.fail(node, "may_end_here is not a constant", "write may_end_here=True")
+        return bool(value.value)
+
+    def _call_subroutine(
+        self,
+        node: ast.Call,
+        function: SourceFunction,
+        arguments: list[Any],
+        *,
+        wants_value: bool,
+    ) -> Typed:
+        known = self.subroutines.get(function.definition)
+        if known is None:
+            frame = Frame(function, self.frame)
+            frame.result = f"{function.name}.return" if wants_value else None
+            call = self.emit("ops", node, "", [])
+            caller = self.new_local(f"{function.name}.caller", IntType(1))
+            call.ops.append(Assign(Local(caller), FALSE))
+            for name, argument in zip(function.parameters, arguments, strict=True):
+                self._bind(node, frame, name, argument, shared=True)
+            entry = self.emit("ops", node, "", [])
+            result = self._inlined(node, frame, [], wants_value=wants_value)
+            last = self.emit("ops", node, "", [])
+            self.emit("ops", node, "", [])
+            self.subroutines[function.definition] = Subroutine(frame, entry, last, result)
+            return result
+        number = known.next_caller(self.types)
+        self.emit("ops", node, "", [Assign(Local(known.caller), Const(number))])
+        for name, argument in zip(function.parameters, arguments, strict=True):
+            self._bind(node, known.frame, name, argument, shared=True)
+        self.graph.attach(known.entry)
+        branch = Node("branch", node, function)
+        known.return_to(branch, self.emit("ops", node, "", []))
+        return known.result
 
     def inline_bound(self, node: ast.Call, function: SourceFunction, arguments: list[Any]) -> None:
         """Compile a function's body for arguments that are known already."""
@@ -338,7 +395,7 @@ class Calls(ExpressionCompiler):
     ) -> Typed:
         outer, function = self.frame, frame.function
         self.frame = frame
-        for name, argument in zip(function.parameters, arguments, strict=True):
+        for name, argument in zip(function.parameters, arguments, strict=False):
             self._bind(node, frame, name, argument)
         self.block(function.definition.body)
         if wants_value and self.graph.dangling:
@@ -371,16 +428,25 @@ class Calls(ExpressionCompiler):
         self.flush(node, pending, "")
         return value
 
-    def _bind(self, node: ast.Call, frame: Frame, name: str, argument: Any) -> None:
+    def _bind(
+        self, node: ast.Call, frame: Frame, name: str, argument: Any, *, shared: bool = False
+    ) -> None:
         assigned = name in frame.assigned
         if not isinstance(argument, Typed) or (
-            not assigned and isinstance(argument.expr, (Const, Local))
+            not assigned and not shared and isinstance(argument.expr, (Const, Local))
         ):
+            if shared and frame.bindings.get(name, argument) is not argument:
+                raise self.fail(
+                    node, f"a noinline function takes one `{name}` only", "leave out noinline"
+                )
             frame.bindings[name] = argument
             return
         low, high = self.bounds(argument.expr)
-        local = self.new_local(self.qualified(name), type_for(max(0, low), high, argument.type))
-        frame.locals[name] = local
+        kind = type_for(max(0, low), high, argument.type)
+        if name not in frame.locals:
+            wanted = f"{frame.function.name}.{name}"
+            frame.locals[name] = self.new_local(wanted, kind)
+        local = frame.locals[name]
         if not assigned:
             frame.bindings[name] = Typed(Local(local), self.types[local])
         checks = self.range_check(node, argument.expr, self.types[local], name)

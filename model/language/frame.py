@@ -27,6 +27,7 @@ class Frame:
     function: SourceFunction
     parent: Frame | None
     call_text: str | None = None
+    waits_for_ever: bool = False
     bindings: dict[str, Any] = field(default_factory=dict)
     locals: dict[str, str] = field(default_factory=dict)
     returns: list[Edge] = field(default_factory=list)

@@ -75,7 +75,8 @@ class StatementCompiler(Calls):
         if primitive is not None and primitive.form == "choose":
             return self._choose(node, target, value)
         called = self.called_function(value)
-        pending = Pending()
+        target_variable = self._shared_target(target)
+        pending = Pending(free=target_variable is not None and target_variable.ghost)
         if called is not None and not self.is_expression(called):
             assert isinstance(value, ast.Call)
             result = self.inline(value, called, wants_value=True)

@@ -1,0 +1,66 @@
+"""`noinline`: a function compiled once in each body, however often the body calls it.
+
+A call sets the parameters and the number of the caller, and goes to the one copy; where the copy ends, a
+chain of branches on that number leads back. None of this takes a step or is seen in a label.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TypeVar
+
+from model.expressions import Const, Local, binary
+from model.language.frame import Frame, Typed, type_for
+from model.language.graph import Node
+from model.language.source import SourceFunction
+from model.program import IntType
+
+
+F = TypeVar("F")
+
+
+def noinline(function: F) -> F:
+    """Compile this function once a body; worth it for long functions called from several places."""
+    return function
+
+
+def is_noinline(function: SourceFunction) -> bool:
+    """True for a function declared noinline."""
+    return any(
+        isinstance(d, ast.Name) and d.id == "noinline" for d in function.definition.decorator_list
+    )
+
+
+@dataclass(eq=False)
+class Subroutine:
+    """The one copy: its frame, its first node, and the last branch of the way back."""
+
+    frame: Frame
+    entry: Node
+    last: Node
+    result: Typed
+    calls: int = 1
+
+    @property
+    def caller(self) -> str:
+        """The local that holds the number of the caller."""
+        return f"{self.frame.function.name}.caller"
+
+    def next_caller(self, types: dict[str, IntType]) -> int:
+        """The number of one more call; the local grows with them."""
+        number = self.calls
+        self.calls += 1
+        types[self.caller] = type_for(0, number, None)
+        return number
+
+    def return_to(self, branch: Node, continuation: Node) -> None:
+        """Lead the newest caller to `continuation`, and the one before it where it went."""
+        before = self.last.orelse if self.last.kind == "branch" else self.last.next
+        branch.test = binary("==", Local(self.caller), Const(self.calls - 2))
+        branch.next, branch.orelse = before, continuation
+        if self.last.kind == "branch":
+            self.last.orelse = branch
+        else:
+            self.last.next = branch
+        self.last = branch

@@ -1,0 +1,1 @@
+"""The library: one file a protocol, its expected result in its header."""

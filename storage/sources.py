@@ -1,0 +1,116 @@
+"""Programs as their authors keep them: in the library by name, or in a file of one's own.
+
+The command lines of `workers` and `service` both take a program by what a person types; this is the
+lowest layer that may read a file which is not part of gracefuzz. Whatever goes wrong while the
+author's own lines are executed is the author's mistake and is said with file and line.
+"""
+
+import importlib.util
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+from model.language import LanguageError, ParameterError, ProgramSource
+from model.program import Program
+
+_FILE = re.compile(r"(?P<path>.*\.py)(?::(?P<name>\w+))?")
+
+
+class SourceError(ValueError):
+    """What was given names no program, or its file cannot be read; the message says which."""
+
+
+def library() -> Mapping[str, ProgramSource]:
+    """The programs that come with gracefuzz, by name. Reading them costs some 10 ms each."""
+    from model.library import PROGRAMS
+
+    return PROGRAMS
+
+
+def find_source(given: str) -> ProgramSource:
+    """The program called `given` in the library, or in the file `path.py` or `path.py:name`.
+
+    Raises SourceError where there is none, and LanguageError where its file has one.
+    """
+    match = _FILE.fullmatch(given)
+    if match:
+        return _in_file(Path(match["path"]).expanduser(), match["name"])
+    if given not in library():
+        raise SourceError(
+            f"no program is called {given!r}: the library has {', '.join(sorted(library()))}\n"
+            "    give one of these names, or a file of your own: path/to/file.py or file.py:name"
+        )
+    return library()[given]
+
+
+def compile_source(source: ProgramSource, parameters: Mapping[str, int | str]) -> Program:
+    """The program with its parameters folded in.
+
+    Raises ParameterError, LanguageError, and SourceError where the author's declarations raise.
+    """
+    try:
+        return source.compile(**dict(parameters))
+    except (LanguageError, ParameterError):
+        raise
+    except Exception as error:
+        line = _line_in(source.file, error)
+        if line is None:
+            raise
+        raise SourceError(f"{source.file}:{line}: {type(error).__name__}: {error}") from error
+
+
+def text_of(source: ProgramSource) -> str:
+    """The whole text of the file that a program is written in."""
+    return Path(source.file).read_text(encoding="utf-8")
+
+
+def _in_file(path: Path, name: str | None) -> ProgramSource:
+    found = {
+        source.name: source
+        for source in vars(_module(path)).values()
+        if isinstance(source, ProgramSource)
+    }
+    if name is None and len(found) == 1:
+        return next(iter(found.values()))
+    if name in found:
+        return found[name]
+    asked = f"no program called {name!r}" if name else f"{len(found)} programs"
+    known = ", ".join(sorted(found)) or "none"
+    raise SourceError(
+        f"{path} has {asked}: it has {known}\n    declare one with @program(…), or name one: "
+        f"{path}:name"
+    )
+
+
+def _module(path: Path) -> ModuleType:
+    """Execute a file as a module that can import its neighbours."""
+    if not path.is_file():
+        raise SourceError(f"there is no file {path}\n    give the path of a program's file")
+    spec = importlib.util.spec_from_file_location(f"gracefuzz_program_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.parent.absolute()))
+    try:
+        spec.loader.exec_module(module)
+    except LanguageError:
+        raise
+    except SyntaxError as error:
+        raise SourceError(f"{error.filename}:{error.lineno}: not Python: {error.msg}") from error
+    except Exception as error:
+        line = _line_in(str(path), error)
+        raise SourceError(f"{path}:{line}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(path.parent.absolute()))
+    return module
+
+
+def _line_in(file: str, error: BaseException) -> int | None:
+    """The line of `file` that was being executed when `error` was raised, if any was."""
+    line, traceback = None, error.__traceback__
+    while traceback is not None:
+        if Path(traceback.tb_frame.f_code.co_filename).absolute() == Path(file).absolute():
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line

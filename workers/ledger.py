@@ -1,0 +1,75 @@
+"""Which blocks come next, and how many of them at once. No clock, no database, no processes."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from workers.shards import BlockRange
+
+DEATHS_MAX = 3
+LEASE_SECONDS = 0.5
+LEASE_GROWTH_MAX = 4
+LEASE_BLOCKS_MAX = 4096
+
+
+@dataclass(slots=True)
+class BlockLedger:
+    """The blocks of one campaign: those lost are given out again first, then new ones in order.
+
+    A range that was being executed three times when its worker died is quarantined.
+    """
+
+    next_block: int = 0
+    stop_block: int | None = None
+    quarantined: list[BlockRange] = field(default_factory=list)
+    _again: deque[BlockRange] = field(default_factory=deque)
+    _deaths: Counter[BlockRange] = field(default_factory=Counter)
+
+    def take_again(self) -> BlockRange | None:
+        """A lost range, whose lease is still held; None where there is none."""
+        return self._again.popleft() if self._again else None
+
+    def take_new(self, blocks_max: int) -> BlockRange | None:
+        """The next blocks, at most so many; None where the campaign has no more."""
+        assert blocks_max > 0
+        left = blocks_max if self.stop_block is None else self.stop_block - self.next_block
+        if left <= 0:
+            return None
+        taken = BlockRange(self.next_block, min(blocks_max, left))
+        self.next_block = taken.stop
+        return taken
+
+    def lose(self, blocks: BlockRange, *, blamed: bool) -> bool:
+        """Take back a range without a result; True where it is quarantined by that."""
+        self._deaths[blocks] += blamed
+        if self._deaths[blocks] >= DEATHS_MAX:
+            self.quarantined.append(blocks)
+            return True
+        self._again.append(blocks)
+        return False
+
+    @property
+    def has_lost_ranges(self) -> bool:
+        """True while a lost range waits to be given out again."""
+        return bool(self._again)
+
+
+@dataclass(slots=True)
+class LeaseSize:
+    """How many blocks make half a second, learned from the leases before: it begins with one."""
+
+    blocks: int = 1
+    _seconds_per_block: float | None = None
+
+    def learn(self, blocks: BlockRange, *, seconds: float) -> None:
+        """Adapt to a finished lease, by half of the difference and at most four times as many."""
+        seen = max(seconds, 1e-6) / blocks.blocks
+        old = self._seconds_per_block
+        self._seconds_per_block = seen if old is None else (old + seen) / 2
+        wanted = round(LEASE_SECONDS / self._seconds_per_block)
+        self.blocks = max(1, min(wanted, LEASE_GROWTH_MAX * self.blocks, LEASE_BLOCKS_MAX))
+
+    def for_seconds(self, seconds_left: float) -> int:
+        """The size of a lease where only so much time is left."""
+        if self._seconds_per_block is None:
+            return 1
+        return max(1, min(self.blocks, int(seconds_left / self._seconds_per_block)))

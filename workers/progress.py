@@ -1,0 +1,99 @@
+"""What a campaign has done so far, as the display, the metrics and the last screen read it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+
+from model.program import Program
+from workers.findings import Finding
+from workers.shards import BlockRange, ShardResult
+
+
+class Ending(Enum):
+    """Why a campaign stopped. The value is the sentence that is stored and shown."""
+
+    TIME_SPENT = "its time was spent"
+    SCHEDULES_SPENT = "its schedules were spent"
+    BLOCK_DONE = "the one block that was asked for was executed"
+    FOUND = "stopped at the first failure, as asked"
+    STOPPED = "stopped by a person or the system; everything found was kept"
+    ABORTED = "aborted; what was in flight is not counted"
+    QUARANTINED = "stopped: too many ranges of blocks killed their workers"
+    FAILED = "gracefuzz itself failed"
+
+
+class Verdict(IntEnum):
+    """The exit codes of the command line."""
+
+    CLEAN = 0
+    VIOLATIONS = 1
+    USAGE = 2
+    INFRASTRUCTURE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFailure:
+    """A failure that this campaign has shown; `is_new` where no campaign had before."""
+
+    failure_id: int
+    is_new: bool
+    finding: Finding
+
+
+@dataclass(slots=True)
+class Progress:
+    """The totals of completed leases, exactly, and what was found; changed by the coordinator only.
+
+    A violation is `new` where it made a new failure, and `known` otherwise: the two add up to all.
+    """
+
+    program: Program
+    schedules: int = 0
+    steps: int = 0
+    blocks: int = 0
+    violations: int = 0
+    passed_over: int = 0
+    disagreements: int = 0
+    workers_lost: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    site_hits: Counter[str] = field(default_factory=Counter)
+    steps_reached: set[str] = field(default_factory=set)
+    failures: dict[int, FoundFailure] = field(default_factory=dict)
+    last_new_timestamp_seconds: float | None = None
+    quarantined: list[BlockRange] = field(default_factory=list)
+
+    def add(self, blocks: BlockRange, result: ShardResult) -> None:
+        """Count a lease that was completed in the database."""
+        self.blocks += blocks.blocks
+        self.schedules += result.schedules
+        self.steps += result.steps
+        self.violations += result.violations
+        self.passed_over += result.passed_over
+        self.disagreements += len(result.disagreements)
+        self.outcomes.update(result.outcomes)
+        self.site_hits.update(result.site_hits)
+        self.steps_reached |= result.steps_reached
+
+    @property
+    def new_failures(self) -> int:
+        """Failures that no campaign had shown before."""
+        return sum(found.is_new for found in self.failures.values())
+
+    @property
+    def known_violations(self) -> int:
+        """Violations that made no new failure."""
+        return self.violations - self.new_failures
+
+    @property
+    def program_steps(self) -> int:
+        """Steps that the program has: labels, each counted once."""
+        return len({str(step.label) for body in self.program.bodies for step in body.steps})
+
+    def verdict(self, *, only_new: bool) -> Verdict:
+        """What the exit code says. A result that cannot be trusted is never called clean."""
+        found = self.new_failures if only_new else len(self.failures)
+        if found:
+            return Verdict.VIOLATIONS
+        if self.disagreements or self.quarantined or self.blocks == 0:
+            return Verdict.INFRASTRUCTURE
+        return Verdict.CLEAN

@@ -1,0 +1,258 @@
+"""A shard: a range of blocks executed in one worker. A pure function that gives addable numbers.
+
+Every hit that is to become a sighting is replayed in the interpreter here, in the worker that found
+it. What the interpreter does not confirm is a disagreement between the engines, and is reported.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from model.circuit.block import BlockResult, Engine, Hit
+from model.interpreter import Trace, replay
+from model.program import DEADLOCK_SITE, Outcome, Program
+from model.program_json import from_json
+from model.schedule import Schedule
+
+# Replaying is done by the slow engine: in most blocks, one hit of each site is enough.
+THOROUGH_BLOCKS = 8
+REPLAYS_PER_SITE = 1
+REPORTED_PER_SIGNATURE = 4
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Signature:
+    """What kind of violation this is: oracle site, and label of the step that violated it."""
+
+    program: str
+    site: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRange:
+    """The blocks from `first` on, `blocks` of them."""
+
+    first: int
+    blocks: int
+
+    def __post_init__(self) -> None:
+        assert self.first >= 0 and self.blocks > 0
+
+    @property
+    def stop(self) -> int:
+        """The block after the last."""
+        return self.first + self.blocks
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.first, self.stop))
+
+    def __str__(self) -> str:
+        if self.blocks == 1:
+            return f"block {self.first}"
+        return f"blocks {self.first} to {self.stop - 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSpec:
+    """All that a worker needs to know, and all that its results depend on besides the range.
+
+    Programs travel as JSON. `excluded` are (program, schedule) of minimal interleavings to pass over.
+    """
+
+    program: str
+    root_seed: int
+    excluded: tuple[tuple[str, Schedule], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A violation that both engines have shown. `ordinal` counts the schedules of its shard so far."""
+
+    signature: Signature
+    block: int
+    lane: int
+    number: int
+    schedule: Schedule
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A hit of the circuit that the interpreter does not confirm."""
+
+    block: int
+    lane: int
+    number: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShardResult:
+    """What a shard showed. `+` joins the results of neighbouring ranges, in order.
+
+    The counts are exact; `replayed` holds the first 4 of each signature; `passed_over` counts the
+    replayed violations that contain an excluded failure.
+    """
+
+    schedules: int = 0
+    steps: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    site_hits: Mapping[str, int] = field(default_factory=dict)
+    steps_reached: frozenset[str] = frozenset()
+    replayed: tuple[Replayed, ...] = ()
+    passed_over: int = 0
+    disagreements: tuple[Disagreement, ...] = ()
+
+    @property
+    def violations(self) -> int:
+        """Executions that ended at an oracle site, deadlocks among them."""
+        return sum(self.site_hits.values())
+
+    def __add__(self, later: "ShardResult") -> "ShardResult":
+        moved = tuple(
+            Replayed(v.signature, v.block, v.lane, v.number, v.schedule, v.ordinal + self.schedules)
+            for v in later.replayed
+        )
+        return ShardResult(
+            schedules=self.schedules + later.schedules,
+            steps=self.steps + later.steps,
+            outcomes=_added(self.outcomes, later.outcomes),
+            site_hits=_added(self.site_hits, later.site_hits),
+            steps_reached=self.steps_reached | later.steps_reached,
+            replayed=_first_of_each_signature(self.replayed + moved),
+            passed_over=self.passed_over + later.passed_over,
+            disagreements=self.disagreements + later.disagreements,
+        )
+
+
+def run_shard(spec: ShardSpec, blocks: BlockRange) -> ShardResult:
+    """Execute the blocks of a range: about 25 ms each, after the program was compiled once."""
+    result = ShardResult()
+    for block in blocks:
+        result = result + _run_block(spec, block)
+    return result
+
+
+@lru_cache(maxsize=4)
+def engine_of(program: str) -> Engine:
+    """The engine of a program given as JSON, compiled once a process; takes up to a second."""
+    return Engine(from_json(program))
+
+
+def site_name(program: Program, site: int) -> str:
+    """How counts call an oracle site: two sites that say the same are counted together."""
+    return f"{program.sites[site].oracle}: {program.sites[site].sentence}"
+
+
+def signature_of(trace: Trace) -> Signature:
+    """The signature of a trace that ended in a violation or a deadlock."""
+    assert trace.site is not None and trace.events
+    label = str(trace.events[-1].label)
+    return Signature(trace.program.name, site_name(trace.program, trace.site), label)
+
+
+def confirms(trace: Trace, hit: Hit) -> bool:
+    """True where the interpreter ended as the circuit did."""
+    expected = Outcome.DEADLOCK if hit.site == DEADLOCK_SITE else Outcome.VIOLATION
+    return trace.outcome is expected and trace.site == hit.site
+
+
+def hits_to_replay(result: BlockResult, *, thorough: bool) -> tuple[Hit, ...]:
+    """A bounded choice of a block's hits that depends on the block only, never on its shard.
+
+    Each site that was hit is replayed at least once; all that the engine kept are replayed in the
+    first blocks of a campaign, and in every block of a campaign that passes over known failures.
+    """
+    if thorough or result.block < THOROUGH_BLOCKS:
+        return result.hits
+    seen: Counter[int] = Counter()
+    chosen = []
+    for hit in result.hits:
+        seen[hit.site] += 1
+        if seen[hit.site] <= REPLAYS_PER_SITE:
+            chosen.append(hit)
+    return tuple(chosen)
+
+
+def _run_block(spec: ShardSpec, block: int) -> ShardResult:
+    engine = engine_of(spec.program)
+    result = engine.run_block(root_seed=spec.root_seed, block=block)
+    hits = hits_to_replay(result, thorough=bool(spec.excluded))
+    traces = engine.recover(hits, root_seed=spec.root_seed, block=block) if hits else []
+    known = _known_traces(spec.excluded)
+    replayed: list[Replayed] = []
+    disagreements: list[Disagreement] = []
+    passed_over = 0
+    for hit, trace in zip(hits, traces, strict=True):
+        if not confirms(trace, hit):
+            disagreements.append(_disagreement(engine.program, block, hit, trace))
+        elif _contains_any(trace, known):
+            passed_over += 1
+        else:
+            replayed.append(
+                Replayed(
+                    signature_of(trace), block, hit.lane, hit.number, trace.schedule, result.schedules
+                )
+            )
+    return ShardResult(
+        schedules=result.schedules,
+        steps=result.steps,
+        outcomes={outcome.value: count for outcome, count in result.outcomes.items()},
+        site_hits=_named(engine.program, result.site_hits),
+        steps_reached=frozenset(
+            str(engine.program.bodies[body].steps[step].label) for body, step in result.steps_reached
+        ),
+        replayed=_first_of_each_signature(tuple(replayed)),
+        passed_over=passed_over,
+        disagreements=tuple(disagreements),
+    )
+
+
+@lru_cache(maxsize=4)
+def _known_traces(excluded: tuple[tuple[str, Schedule], ...]) -> tuple[Trace, ...]:
+    return tuple(replay(from_json(program), schedule) for program, schedule in excluded)
+
+
+def _contains_any(trace: Trace, known: tuple[Trace, ...]) -> bool:
+    if not known:
+        return False
+    from model.known import contains
+
+    return any(contains(trace, excluded) for excluded in known)
+
+
+def _disagreement(program: Program, block: int, hit: Hit, trace: Trace) -> Disagreement:
+    said = trace.outcome.value if trace.outcome is not None else "no end"
+    where = "" if trace.site is None else f" at {site_name(program, trace.site)!r}"
+    picks = [[pick.thread, *pick.choices] for pick in trace.schedule]
+    return Disagreement(
+        block,
+        hit.lane,
+        hit.number,
+        f"circuit: {site_name(program, hit.site)!r}; interpreter: {said}{where} after "
+        f"{len(trace.events)} steps; schedule {picks}",
+    )
+
+
+def _named(program: Program, counts: tuple[int, ...]) -> dict[str, int]:
+    named: Counter[str] = Counter()
+    for site, count in enumerate(counts):
+        if count:
+            named[site_name(program, site)] += count
+    return dict(named)
+
+
+def _added(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
+    return {name: left.get(name, 0) + right.get(name, 0) for name in sorted({*left, *right})}
+
+
+def _first_of_each_signature(found: tuple[Replayed, ...]) -> tuple[Replayed, ...]:
+    seen: Counter[Signature] = Counter()
+    kept = []
+    for violation in found:
+        seen[violation.signature] += 1
+        if seen[violation.signature] <= REPORTED_PER_SIGNATURE:
+            kept.append(violation)
+    return tuple(kept)
