@@ -1,7 +1,8 @@
 """Expressions of the IR: exact integer arithmetic over constants, locals and shared variables.
 
-Arithmetic is on mathematical integers; only storing into a variable has a width. `interval` bounds a
-value statically, which the front end uses to omit checks that cannot fail and the circuit to size words.
+Arithmetic is on mathematical integers; only storing into a variable has a width. `interval` bounds
+a value statically, which the front end uses to omit checks that cannot fail and the circuit to size
+words.
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ def _truth(expr: Expr) -> Expr:
 
 
 def interval(expr: Expr, leaf: Callable[[Expr], Interval]) -> Interval:
-    """Bounds (lowest, highest) of a value; `leaf` bounds locals, variables, elements and thread numbers."""
+    """Bounds (lowest, highest) of a value; `leaf` bounds what is no operation."""
     match expr:
         case Const(value):
             return (value, value)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from model.expressions import Elem, Expr, Instance, ThreadIndex, children, walk
 from model.foata import levels, normal_form
 from model.interpreter import Event, Trace
-from model.program import Assign, Assume, Body, Check, If, Op, Program
+from model.program import Assign, Assume, Body, Check, If, Op, Program, Switch
 
 FINGERPRINT_VERSION = 1
 
@@ -104,6 +104,9 @@ def _expressions(ops: tuple[Op, ...]) -> Iterator[Expr]:
             case If(test, then, orelse):
                 yield test
                 yield from _expressions((*then, *orelse))
+            case Switch(local, arms):
+                yield local
+                yield from _expressions(tuple(op for _, arm in arms for op in arm))
             case Check(_, test) | Assume(test):
                 yield test
             case _:

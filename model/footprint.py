@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from model.expressions import Const, Elem, Expr, Var, walk
 from model.program import END, Assign, Assume, Check, If, Op, Program, Spawn
+from model.validation import leaves
 
 Place = tuple[str, int]
 
@@ -56,7 +57,7 @@ def footprint(program: Program) -> Footprint:
             ("spawn", op.thread)
             for body in sorted(daemons)
             for step in program.bodies[body].steps
-            for op in _flat(step.ops)
+            for op in leaves(step.ops)
             if isinstance(op, Spawn)
         ),
         frozenset(
@@ -68,15 +69,8 @@ def footprint(program: Program) -> Footprint:
     )
 
 
-def _flat(ops: tuple[Op, ...]) -> Iterator[Op]:
-    for op in ops:
-        yield op
-        if isinstance(op, If):
-            yield from _flat((*op.then, *op.orelse))
-
-
 def _read(program: Program, ops: tuple[Op, ...]) -> Iterator[Place]:
-    for op in _flat(ops):
+    for op in leaves(ops):
         match op:
             case Check(_, expr) | Assume(expr) | If(expr) | Assign(_, expr):
                 yield from _places(program, expr)

@@ -1,6 +1,7 @@
 """The slow engine, written to be obviously right: one execution, one step at a time.
 
-The circuit is compared with it lane by lane in tests, and every hit is replayed here before it is believed.
+The circuit is compared with it lane by lane in tests, and every hit is replayed here before it is
+believed.
 """
 
 from __future__ import annotations
@@ -22,9 +23,25 @@ from model.expressions import (
     Var,
 )
 from model.program import (
-    BOOL, DEADLOCK_SITE, END, UNBORN, Assign, Assume, Check, Choose, Goto, If, IntType, Label, Op, Outcome, Program,
-    Spawn, Step,
-)  # fmt: skip
+    BOOL,
+    DEADLOCK_SITE,
+    END,
+    UNBORN,
+    Assign,
+    Assume,
+    Check,
+    Choose,
+    Goto,
+    If,
+    IntType,
+    Label,
+    Op,
+    Outcome,
+    Program,
+    Spawn,
+    Step,
+    Switch,
+)
 from model.schedule import Pick, Schedule
 
 Chooser = Callable[[tuple[int, ...]], int]
@@ -47,7 +64,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One executed step: who, where, what it chose, read, wrote and changed, and who was enabled before it."""
+    """One executed step: who, where, what it chose, read and wrote, and who was enabled before."""
 
     thread: int
     label: Label
@@ -64,7 +81,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """An execution with its values. `site` is the oracle site of a violation or deadlock, else None."""
+    """An execution with its values; `site` is that of a violation or deadlock, else None."""
 
     program: Program
     events: tuple[Event, ...]
@@ -105,12 +122,12 @@ class Machine:
                 self._enter(index)
 
     def key(self) -> tuple[object, ...]:
-        """The state as a value: equal keys behave alike. Locals that are never read again do not count."""
+        """The state as a value: equal keys behave alike. Dead locals do not count."""
         shared = tuple(tuple(values) for values in self.shared.values())
         return (tuple(self.pcs), tuple(tuple(sorted(x.items())) for x in self.locals), shared)
 
     def restore(self, key: tuple[object, ...], steps: int) -> None:
-        """Go to the state of `key`, reached after `steps` steps, in which the execution can go on."""
+        """Go to the state of `key`, reached after `steps` steps, in which execution can go on."""
         pcs, locals_, shared = key
         self.pcs = list(pcs)  # type: ignore[call-overload]
         self.locals = [dict(items) for items in locals_]  # type: ignore[attr-defined]
@@ -161,7 +178,7 @@ class Machine:
         return self._yields
 
     def has_ended(self) -> bool:
-        """True in a quiescent state: all threads have ended or may wait for ever, and `until` holds."""
+        """True where all threads have ended or may wait for ever, and `until` holds."""
         parked = False
         for index, thread in enumerate(self.program.threads):
             if thread.daemon or self.pcs[index] in (END, UNBORN):
@@ -194,7 +211,8 @@ class Machine:
             case Elem(name, index):
                 at = self.evaluate(index, thread)
                 if not 0 <= at < len(self.shared[name]):
-                    return 0  # a check before this step's effects reports it; guards may come here first
+                    # A check before this step's effects reports it; guards may come here first.
+                    return 0
                 self.reads.add((name, at))
                 return self.shared[name][at]
             case Instance():
@@ -233,6 +251,8 @@ class Machine:
                     self._store(target, self.evaluate(value, thread), thread)
                 case If(test, then, orelse):
                     self._execute(then if self.evaluate(test, thread) else orelse, thread, choose)
+                case Switch(local, arms):
+                    self._execute(dict(arms)[self.locals[thread][local.name]], thread, choose)
                 case Check(site, test):
                     if not self.evaluate(test, thread):
                         raise _Violated(site)
@@ -292,8 +312,8 @@ def _no_choice(options: tuple[int, ...]) -> int:
 def replay(program: Program, schedule: Schedule) -> Trace:
     """Execute a schedule until the execution ends or the schedule does (outcome None).
 
-    Raises ScheduleError where a picked thread is not enabled or a choice is not offered. Picks beyond the
-    end of the execution are ignored.
+    Raises ScheduleError where a picked thread is not enabled or a choice is not offered. Picks
+    beyond the end of the execution are ignored.
     """
     machine = Machine(program)
     events: list[Event] = []
@@ -329,9 +349,18 @@ def advance(machine: Machine, thread: int, choose: Chooser) -> Event:
     )
     moved = tuple((k, v) for k, v in machine.locals[thread].items() if old_locals.get(k) != v)
     return Event(
-        thread, program.step_at(thread, pc).label, pc, machine.pcs[thread], tuple(choices), enabled, machine.yields,
-        frozenset(machine.reads) | watched, writes, changes, moved,
-    )  # fmt: skip
+        thread,
+        program.step_at(thread, pc).label,
+        pc,
+        machine.pcs[thread],
+        tuple(choices),
+        enabled,
+        machine.yields,
+        frozenset(machine.reads) | watched,
+        writes,
+        changes,
+        moved,
+    )
 
 
 def _scripted(choices: tuple[int, ...]) -> Chooser:

@@ -1,6 +1,6 @@
 """Recognizing executions that show a known failure, so that one behind it can be found.
 
-What identifies a failure here is the order in which its minimal interleaving makes conflicting steps.
+What identifies a failure here is the order of the conflicting steps of its minimal interleaving.
 """
 
 from __future__ import annotations
@@ -10,19 +10,16 @@ from dataclasses import dataclass
 
 from model.fingerprint import canonical_threads, uses_instance_number
 from model.interpreter import Event, Trace
+from model.program import Program
 from model.trace import dependent
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Actor:
-    """A step of a thread: its body, the canonical instance, and the label's text and ordinal.
-
-    `interchangeable` says that the body does not use its instance number.
-    """
+    """A step of a thread: its body, the canonical instance, and the label's text and ordinal."""
 
     body: str
     instance: int
-    interchangeable: bool
     text: str
     ordinal: int
 
@@ -36,7 +33,7 @@ class ConflictingPair:
 
 
 Pairs = frozenset[ConflictingPair]
-Instance = tuple[str, int, bool]
+Instance = tuple[str, int]
 
 
 def conflicting_pairs(trace: Trace) -> Pairs:
@@ -46,14 +43,9 @@ def conflicting_pairs(trace: Trace) -> Pairs:
     step it was does not count.
     """
     names = canonical_threads(trace)
-    free = {
-        thread: not uses_instance_number(trace.program.body_of(thread), trace.program)
-        for thread in names
-    }
 
     def actor(event: Event) -> Actor:
-        body, instance = names[event.thread]
-        return Actor(body, instance, free[event.thread], event.label.text, event.label.ordinal)
+        return Actor(*names[event.thread], event.label.text, event.label.ordinal)
 
     return frozenset(
         ConflictingPair(actor(earlier), actor(later))
@@ -66,9 +58,10 @@ def conflicting_pairs(trace: Trace) -> Pairs:
 def contains(trace: Trace, excluded: Pairs) -> bool:
     """True where the trace has all ordered conflicting pairs of an excluded minimal interleaving.
 
-    Threads are matched one to one, so that no pair is borrowed from a third thread: the instances of
-    a body that does not use its instance number in any way, all others with themselves. Without a
+    Threads are matched one to one, so that no pair is borrowed from a third thread: instances of a
+    body that does not use its instance number in any way, all others with themselves. Without a
     pair there is nothing to recognize: such a failure (of one thread alone) is never passed over.
+    Exponential in the number of identical instances.
 
     What it does not see: how often a step was visited, and values. A trace that makes the same
     steps in the same order in different rounds of a loop counts as known.
@@ -80,7 +73,7 @@ def contains(trace: Trace, excluded: Pairs) -> bool:
     offered = sorted({i for pair in present for i in _instances(pair)})
     return any(
         all(_renamed(pair, matching) in present for pair in sorted(excluded))
-        for matching in _matchings(wanted, offered, {})
+        for matching in _matchings(wanted, offered, _interchangeable(trace.program), {})
     )
 
 
@@ -89,20 +82,29 @@ def _instances(pair: ConflictingPair) -> tuple[Instance, Instance]:
 
 
 def _instance(actor: Actor) -> Instance:
-    return actor.body, actor.instance, actor.interchangeable
+    return actor.body, actor.instance
+
+
+def _interchangeable(program: Program) -> frozenset[str]:
+    bodies = (body for body in program.bodies if not uses_instance_number(body, program))
+    return frozenset(body.name for body in bodies)
 
 
 def _matchings(
-    wanted: list[Instance], offered: list[Instance], chosen: dict[Instance, Instance]
+    wanted: list[Instance],
+    offered: list[Instance],
+    interchangeable: frozenset[str],
+    chosen: dict[Instance, Instance],
 ) -> Iterator[dict[Instance, Instance]]:
     """Every way of giving each wanted instance one of the trace's that no other one has."""
     if not wanted:
         yield chosen
         return
+    first, *rest = wanted
     for candidate in offered:
-        fits = candidate == wanted[0] or (candidate[0] == wanted[0][0] and candidate[2])
-        if fits and candidate not in chosen.values():
-            yield from _matchings(wanted[1:], offered, {**chosen, wanted[0]: candidate})
+        alike = candidate[0] == first[0] and first[0] in interchangeable
+        if (candidate == first or alike) and candidate not in chosen.values():
+            yield from _matchings(rest, offered, interchangeable, {**chosen, first: candidate})
 
 
 def _renamed(pair: ConflictingPair, matching: dict[Instance, Instance]) -> ConflictingPair:

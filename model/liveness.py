@@ -1,13 +1,13 @@
 """Which locals matter at each step of a body: backward liveness over the steps.
 
-A local that is not live is forgotten, so equal states look equal; a local that is live on entry would be
-read before it is assigned, which the front end refuses.
+A local that is not live is forgotten, so equal states look equal; a local that is live on entry
+would be read before it is assigned, which the front end refuses.
 """
 
 from __future__ import annotations
 
 from model.expressions import Expr, Local, walk
-from model.program import END, UNBORN, Assign, Assume, Body, Check, Choose, Goto, If, Op
+from model.program import END, UNBORN, Assign, Assume, Body, Check, Choose, Goto, If, Op, Switch
 
 Live = frozenset[str]
 NONE: Live = frozenset()
@@ -19,7 +19,7 @@ def used(expr: Expr) -> Live:
 
 
 def live_before(ops: tuple[Op, ...], after: Live, at: dict[int, Live]) -> Live:
-    """The locals read before they are overwritten, from the start of `ops`; `at` holds those of each step."""
+    """The locals read before they are overwritten in `ops`; `at` holds those of each step."""
     live = after
     for op in reversed(ops):
         match op:
@@ -33,6 +33,9 @@ def live_before(ops: tuple[Op, ...], after: Live, at: dict[int, Live]) -> Live:
                 live = live - {target.name}
             case Check(_, test) | Assume(test):
                 live = live | used(test)
+            case Switch(local, arms):
+                after_arms = (live_before(arm, live, at) for _, arm in arms)
+                live = frozenset({local.name}).union(*after_arms)
             case If(test, then, orelse):
                 live = live_before(then, live, at) | live_before(orelse, live, at) | used(test)
     return live

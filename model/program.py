@@ -1,7 +1,8 @@
-"""The IR: a protocol as bodies of indivisible steps over shared variables; frozen, validated, hashed.
+"""The IR: a protocol as bodies of indivisible steps over shared variables; frozen and hashed.
 
-The front end makes it, both engines consume it, JSON carries it to workers and into the database. The
-memory model is a parameter of an execution: each step keeps the kind and ordering of its accesses.
+The front end makes it, both engines consume it, JSON carries it to workers and into the database.
+The memory model is a parameter of an execution: each step keeps the kind and ordering of its
+accesses.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ UNBORN = -2
 
 @dataclass(frozen=True, slots=True)
 class IntType:
-    """An unsigned integer of `width` bits, or one of `names` (the last is null where `null` is set)."""
+    """An unsigned integer of `width` bits, or one of `names` (with `null`, the last is null)."""
 
     width: int
     wrapping: bool = False
@@ -45,7 +46,7 @@ BOOL = IntType(1)
 
 @dataclass(frozen=True, slots=True)
 class SharedVariable:
-    """A variable every thread sees; `length` is None for a scalar; ghosts exist only for the oracles."""
+    """A variable every thread sees (`length` is None for a scalar); ghosts are for oracles only."""
 
     name: str
     type: IntType
@@ -66,7 +67,7 @@ class SharedVariable:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One access to shared memory: the primitive that makes it, its ordering, and what it touches."""
+    """One access to shared memory: the primitive, its ordering, and what it touches."""
 
     kind: str
     ordering: str
@@ -94,6 +95,14 @@ class If:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """Go on with the arm of a local's value: the way back from a function with several callers."""
+
+    local: Local
+    arms: tuple[tuple[int, tuple[Op, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A violation of oracle site `site` where `test` is 0."""
 
@@ -118,7 +127,7 @@ class Choose:
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Start the child thread at position `thread`; a violation of `site` where it has started before."""
+    """Start the child at position `thread`; a violation of `site` where it has started before."""
 
     thread: int
     site: int
@@ -133,18 +142,18 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class Goto:
-    """The thread's next step (or END); `yields` marks a cpu_relax(): leaving here is no preemption."""
+    """The next step (or END); `yields` marks a cpu_relax(): leaving here is no preemption."""
 
     step: int
     yields: bool = False
 
 
-Op = Assign | If | Check | Assume | Choose | Spawn | Fence | Goto
+Op = Assign | If | Switch | Check | Assume | Choose | Spawn | Fence | Goto
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Label:
-    """A name of a step that survives edits elsewhere: body, source text, ordinal among equal texts."""
+    """A step by body, source text and ordinal among equal texts: it survives edits elsewhere."""
 
     body: str
     text: str
@@ -158,7 +167,8 @@ class Label:
 class Step:
     """One indivisible step: enabled while `guard` holds; `ops` end in a Goto on every path.
 
-    `may_end` says that waiting here for ever is a fine end. `function` is the innermost inlined one.
+    `may_end` says that waiting here for ever is a fine end. `function` is the innermost inlined
+    one.
     """
 
     label: Label
@@ -172,7 +182,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Code shared by its threads: `entry` sets up the locals and goes to the first step, as no step."""
+    """Code of threads: `entry` sets up the locals and goes to the first step, as no step."""
 
     name: str
     locals: tuple[tuple[str, IntType], ...]
@@ -253,7 +263,7 @@ class Program:
 
     @cached_property
     def live(self) -> tuple[dict[int, frozenset[str]], ...]:
-        """For each body: the locals whose value still matters when a thread stands before a step."""
+        """For each body and step: the locals whose value still matters before the step."""
         from model.liveness import liveness
 
         return tuple(liveness(body) for body in self.bodies)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from enum import StrEnum
 from typing import Any
 
 from model import expressions, program
@@ -46,7 +47,7 @@ def from_json(text: str) -> Program:
 
 
 def digest(subject: Program) -> str:
-    """SHA-256 of the meaning, as 64 hexadecimal digits: where a step stands in its file does not count."""
+    """SHA-256 of the meaning, as 64 hexadecimal digits: line numbers do not count."""
     return hashlib.sha256(_dump(_encode(subject, lines=False)).encode()).hexdigest()
 
 
@@ -58,7 +59,7 @@ def _encode(value: Any, *, lines: bool) -> Any:
     if isinstance(value, tuple):
         return [_encode(item, lines=lines) for item in value]
     if not dataclasses.is_dataclass(value):
-        return str(value) if isinstance(value, program.StrEnum) else value
+        return str(value) if isinstance(value, StrEnum) else value
     encoded: dict[str, Any] = {"is": type(value).__name__}
     for field in dataclasses.fields(value):
         skipped = isinstance(value, Step) and field.name == "line"

@@ -1,8 +1,8 @@
 """A schedule as it is stored: "run this thread until before that step", with the values chosen.
 
-It survives edits that a list of picks does not: steps inserted elsewhere in a body are executed on the
-way. It names threads by body and instance, steps by label; a label's n-th visit is when its thread
-stands before the step having executed it n - 1 times.
+It survives edits that a list of picks does not: steps inserted elsewhere in a body are executed on
+the way. It names threads by body and instance, steps by label; a label's n-th visit is when its
+thread stands before the step having executed it n - 1 times.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
-from model.interpreter import Event, Machine, Trace
-from model.program import END, UNBORN, Label, Program
+from model.interpreter import Machine, Trace
+from model.program import END, Label, Program
 from model.schedule import Pick, Schedule
 
 STORED_SCHEDULE_VERSION = 1
@@ -140,9 +140,9 @@ def _segment(row: dict[str, Any]) -> Segment:
 def reconstruct(program: Program, text: str) -> Schedule:
     """The schedule in `program` that a stored one describes; for the same IR, the same schedule.
 
-    In another version of the program it goes as far as it can: a segment also stops where its thread
-    waits or has ended, and all stops where the execution ends. A choose() without a stored value
-    gives its first option. Whether the schedule still fails, its replay says.
+    In another version of the program it goes as far as it can: a segment also stops where its
+    thread waits or has ended, and all stops where the execution ends. A choose() without a stored
+    value gives its first option. Whether the schedule still fails, its replay says.
 
     Raises NotApplicable where a label, a thread, or a value chosen is gone, or the program is
     another one; DamagedSchedule where the text is none.

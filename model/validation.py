@@ -16,9 +16,22 @@ from model.expressions import (
     children,
 )
 from model.program import (
-    DEADLOCK_SITE, END, Assign, Assume, Body, Check, Choose, Goto, If, IntType, Op, Oracle, Program,
+    DEADLOCK_SITE,
+    END,
+    Assign,
+    Assume,
+    Body,
+    Check,
+    Choose,
+    Goto,
+    If,
+    IntType,
+    Op,
+    Oracle,
+    Program,
     Spawn,
-)  # fmt: skip
+    Switch,
+)
 
 
 class ProgramError(ValueError):
@@ -26,7 +39,7 @@ class ProgramError(ValueError):
 
 
 def validate(program: Program) -> None:
-    """Raise ProgramError unless every reference, width, initial value and jump of the program is sound."""
+    """Raise ProgramError unless every reference, width, value and jump is sound."""
     _require(program.steps_max > 0, "steps_max must be positive")
     _require(
         bool(program.sites) and program.sites[DEADLOCK_SITE].oracle is Oracle.DEADLOCK,
@@ -96,6 +109,8 @@ def _validate_ops(program: Program, body: Body | None, ops: tuple[Op, ...], *, g
                 _validate_expr(program, body, test)
             case Assume(test) | If(test, _, _):
                 _validate_expr(program, body, test)
+            case Switch(local, _):
+                _validate_expr(program, body, local)
             case Choose(target, options):
                 _validate_expr(program, body, target)
                 _require(len(options) > 0, "choose() needs an option")
@@ -115,6 +130,8 @@ def _ends(ops: tuple[Op, ...]) -> bool:
     if not ops or any(isinstance(op, Goto) for op in ops[:-1]):
         return False
     last = ops[-1]
+    if isinstance(last, Switch):
+        return all(_ends(arm) for _, arm in last.arms)
     return isinstance(last, Goto) or (
         isinstance(last, If) and _ends(last.then) and _ends(last.orelse)
     )
@@ -127,6 +144,9 @@ def leaves(ops: tuple[Op, ...]) -> Iterator[Op]:
         if isinstance(op, If):
             yield from leaves(op.then)
             yield from leaves(op.orelse)
+        elif isinstance(op, Switch):
+            for _, arm in op.arms:
+                yield from leaves(arm)
 
 
 def _validate_expr(program: Program, body: Body | None, expr: Expr) -> None:

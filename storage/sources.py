@@ -8,7 +8,7 @@ author's own lines are executed is the author's mistake and is said with file an
 import importlib.util
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -59,6 +59,19 @@ def compile_source(source: ProgramSource, parameters: Mapping[str, int | str]) -
         if line is None:
             raise
         raise SourceError(f"{source.file}:{line}: {type(error).__name__}: {error}") from error
+
+
+def parameters_of(given: Sequence[str]) -> dict[str, str]:
+    """`["gp_cookie=on"]`, as on a command line, as a mapping. Raises SourceError."""
+    parameters: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise SourceError(f"the parameter {text!r} is not of the form NAME=VALUE")
+        if name in parameters:
+            raise SourceError(f"the parameter {name!r} is given twice")
+        parameters[name] = value
+    return parameters
 
 
 def text_of(source: ProgramSource) -> str:

@@ -110,7 +110,7 @@ class Coordinator:
     _begun: float = field(init=False)
 
     def execute(self) -> CampaignReport:
-        """Start the campaign, work until it ends, and say how. Raises StorageError and PoolError."""
+        """Start the campaign, work until it ends, say how. Raises StorageError and PoolError."""
         block = self.order.budget.block
         self._ledger = (
             BlockLedger() if block is None else BlockLedger(next_block=block, stop_block=block + 1)

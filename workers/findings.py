@@ -61,7 +61,7 @@ def finding_of(program: Program, violation: Replayed, *, ordinal: int) -> Findin
         steps=minimal.steps,
         schedule=to_json(minimal.trace),
         interleaving=interleaving_json(minimal.trace),
-        diagram=diagram(minimal),
+        diagram=diagram(minimal.trace, sentence=site.sentence),
         proof=json.dumps(dict(minimal.proof), sort_keys=True),
         ir_hash=program.hash,
         first_schedule_ordinal=ordinal,

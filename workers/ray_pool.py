@@ -27,11 +27,10 @@ os.environ.update(
     RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",
     RAY_USAGE_STATS_ENABLED="0",
     RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
-    RAY_DISABLE_IMPORT_WARNING="1",
 )
 
-import ray  # noqa: E402
-from ray.exceptions import RayActorError, RayError, RayTaskError  # noqa: E402
+import ray
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 OBJECT_STORE_BYTES = 80 * 2**20
 START_SECONDS_MAX = 120.0
@@ -74,7 +73,7 @@ class _Call:
 
 @dataclass(slots=True)
 class _Member:
-    """A worker as the coordinator sees it; `answer` is awaited while the actor is being restarted."""
+    """A worker as its pool sees it; `answer` is awaited while the actor is being restarted."""
 
     name: str
     actor: Any
@@ -128,7 +127,7 @@ class RayPool:
         member.calls.append(_Call(member.actor.execute.remote(blocks), blocks, deadline))
 
     def wait(self, *, seconds_max: float) -> list[Report]:
-        """What has ended, after at most this time. Raises PoolError for a worker that stays away."""
+        """What has ended, after at most this time. Raises PoolError where a worker stays away."""
         self._ask_restarted()
         calls = [call.ref for member in self._members for call in member.calls]
         answers = [member.answer for member in self._members if member.answer is not None]
@@ -210,10 +209,7 @@ def _start_ray(workers: int) -> str:
     """Start Ray for this process alone, in a folder of its own; give the folder."""
     if ray.is_initialized():
         raise PoolError("Ray is in use in this process already: a process has one pool")
-    folder = tempfile.mkdtemp(prefix="gracefuzz-")
-    if len(folder) > TEMPORARY_PATH_MAX:
-        os.rmdir(folder)
-        folder = tempfile.mkdtemp(prefix="gracefuzz-", dir="/tmp")
+    folder = _temporary_folder()
     try:
         ray.init(
             # Never join a cluster that RAY_ADDRESS or an earlier session points to.
@@ -237,6 +233,20 @@ def _start_ray(workers: int) -> str:
     return folder
 
 
+def _temporary_folder() -> str:
+    try:
+        folder = tempfile.mkdtemp(prefix="gracefuzz-")
+        if len(folder) > TEMPORARY_PATH_MAX:
+            os.rmdir(folder)
+            folder = tempfile.mkdtemp(prefix="gracefuzz-", dir="/tmp")
+    except OSError as error:
+        raise PoolError(
+            f"Ray cannot start: no folder for temporary files: {error}\n"
+            "    set TMPDIR to one that may be written, or use --workers 0"
+        ) from error
+    return folder
+
+
 def _silence_ray() -> None:
     """Keep what Ray says of dying workers out of our output: the coordinator says it itself.
 
@@ -250,7 +260,9 @@ def _silence_ray() -> None:
 
 def _start_actors(spec: ShardSpec, workers: int) -> list[_Member]:
     """One actor a core, with the program compiled."""
-    actor = ray.remote(
+    # Ray's annotations do not know all of its options.
+    remote: Any = ray.remote
+    actor = remote(
         num_cpus=1,
         max_restarts=-1,
         max_task_retries=0,

@@ -1,12 +1,13 @@
-"""The fixed parts of the C source of `scalar_c`: the generator of random numbers, the choice, the clock.
+"""The fixed parts of the C source of `scalar_c`: random numbers, the choice of a thread, the clock.
 
-The generator is wyrand (github.com/wangyi-fudan/wyhash): one addition and one multiplication, and not on
-the way from a step to the next jump. A number below n is the high half of a product, biased by less than
-n / 2^64. With up to six threads, one draw below lcm(1, …, threads) gives the rank for every number of
-enabled threads at once, so that the choice is a single look into a table of 4 KB.
+The generator is wyrand (github.com/wangyi-fudan/wyhash): one addition and one multiplication. A
+number below n is the high half of a product, biased by less than n / 2^64. With up to six threads,
+one draw below lcm(1, …, threads) gives the rank for every number of enabled threads at once, so
+that the choice is a single look into a table of 4 KB.
 """
 
 HEADER = r"""
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,14 +28,17 @@ static inline uint64_t draw(uint64_t *random) {
   wide product = (wide)(*random += 0xa0761d6478bd642full) * (*random ^ 0xe7037ed1a0b428dbull);
   return (uint64_t)(product >> 64) ^ (uint64_t)product;
 }
-#define BELOW(n) (uint64_t)((wide)draw(&random) * (n) >> 64)
+#define SCALED(drawn, n) (uint64_t)((wide)(drawn) * (n) >> 64)
+#define BELOW(n) SCALED(draw(&random), n)
 
 #if DRAWS
 static uint8_t chosen[1 << THREADS][64];
-#define CHOOSE_THREAD(able) chosen[able][BELOW(DRAWS)]
+#define DRAW() BELOW(DRAWS)
+#define CHOSEN(able, drawn) chosen[able][drawn]
 #elif THREADS <= 10
 static uint8_t nth[1 << THREADS][16];
-#define CHOOSE_THREAD(able) nth[able][BELOW(__builtin_popcountll(able))]
+#define DRAW() draw(&random)
+#define CHOSEN(able, drawn) nth[able][SCALED(drawn, __builtin_popcountll(able))]
 #else
 static inline int nth_bit(uint64_t mask, uint64_t rank) {
 #ifdef __BMI2__
@@ -44,7 +48,8 @@ static inline int nth_bit(uint64_t mask, uint64_t rank) {
   return __builtin_ctzll(mask);
 #endif
 }
-#define CHOOSE_THREAD(able) nth_bit(able, BELOW(__builtin_popcountll(able)))
+#define DRAW() draw(&random)
+#define CHOSEN(able, drawn) nth_bit(able, SCALED(drawn, __builtin_popcountll(able)))
 #endif
 
 static void fill_tables(void) {
@@ -66,6 +71,7 @@ static void fill_tables(void) {
 __attribute__((noinline)) static void walk(struct counts *counts, uint64_t steps_until) {
   uint64_t random = counts->random, steps = counts->steps, schedules = counts->schedules, limit;
   uint64_t able, live, parked, unborn;
+  uint64_t drawn = DRAW(), chosen_thread, stepping;
   void *at[THREADS];
   goto restart;
 limited:
@@ -104,9 +110,9 @@ int main(int count, char **arguments) {
     walk(&counts, counts.steps + batch);
     spent = processor_seconds() - begin;
   } while (seconds > 0 ? spent < seconds : counts.steps < steps);
-  printf("%llu %llu %llu %llu %.9f", (unsigned long long)counts.steps, (unsigned long long)counts.schedules,
-         (unsigned long long)counts.discarded, (unsigned long long)counts.limited, spent);
-  for (int s = 0; s < SITES; s++) printf(" %llu", (unsigned long long)counts.hits[s]);
+  printf("%" PRIu64 " %" PRIu64, counts.steps, counts.schedules);
+  printf(" %" PRIu64 " %" PRIu64 " %.9f", counts.discarded, counts.limited, spent);
+  for (int s = 0; s < SITES; s++) printf(" %" PRIu64, counts.hits[s]);
   puts("");
   return 0;
 }

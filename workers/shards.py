@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from model.circuit.block import BlockResult, Engine, Hit
-from model.interpreter import Trace, replay
+from model.interpreter import Trace
+from model.known import Pairs, contains
 from model.program import DEADLOCK_SITE, Outcome, Program
 from model.program_json import from_json
 from model.schedule import Schedule
@@ -58,17 +59,18 @@ class BlockRange:
 class ShardSpec:
     """All that a worker needs to know, and all that its results depend on besides the range.
 
-    Programs travel as JSON. `excluded` are (program, schedule) of minimal interleavings to pass over.
+    The program travels as JSON. `excluded` are the conflicting pairs of the interleavings to pass
+    over.
     """
 
     program: str
     root_seed: int
-    excluded: tuple[tuple[str, Schedule], ...] = ()
+    excluded: tuple[Pairs, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A violation that both engines have shown. `ordinal` counts the schedules of its shard so far."""
+    """A violation that both engines have shown; `ordinal`: the schedules of its shard so far."""
 
     signature: Signature
     block: int
@@ -181,19 +183,23 @@ def _run_block(spec: ShardSpec, block: int) -> ShardResult:
     result = engine.run_block(root_seed=spec.root_seed, block=block)
     hits = hits_to_replay(result, thorough=bool(spec.excluded))
     traces = engine.recover(hits, root_seed=spec.root_seed, block=block) if hits else []
-    known = _known_traces(spec.excluded)
     replayed: list[Replayed] = []
     disagreements: list[Disagreement] = []
     passed_over = 0
     for hit, trace in zip(hits, traces, strict=True):
         if not confirms(trace, hit):
             disagreements.append(_disagreement(engine.program, block, hit, trace))
-        elif _contains_any(trace, known):
+        elif any(contains(trace, pairs) for pairs in spec.excluded):
             passed_over += 1
         else:
             replayed.append(
                 Replayed(
-                    signature_of(trace), block, hit.lane, hit.number, trace.schedule, result.schedules
+                    signature_of(trace),
+                    block,
+                    hit.lane,
+                    hit.number,
+                    trace.schedule,
+                    result.schedules,
                 )
             )
     return ShardResult(
@@ -202,25 +208,13 @@ def _run_block(spec: ShardSpec, block: int) -> ShardResult:
         outcomes={outcome.value: count for outcome, count in result.outcomes.items()},
         site_hits=_named(engine.program, result.site_hits),
         steps_reached=frozenset(
-            str(engine.program.bodies[body].steps[step].label) for body, step in result.steps_reached
+            str(engine.program.bodies[body].steps[step].label)
+            for body, step in result.steps_reached
         ),
         replayed=_first_of_each_signature(tuple(replayed)),
         passed_over=passed_over,
         disagreements=tuple(disagreements),
     )
-
-
-@lru_cache(maxsize=4)
-def _known_traces(excluded: tuple[tuple[str, Schedule], ...]) -> tuple[Trace, ...]:
-    return tuple(replay(from_json(program), schedule) for program, schedule in excluded)
-
-
-def _contains_any(trace: Trace, known: tuple[Trace, ...]) -> bool:
-    if not known:
-        return False
-    from model.known import contains
-
-    return any(contains(trace, excluded) for excluded in known)
 
 
 def _disagreement(program: Program, block: int, hit: Hit, trace: Trace) -> Disagreement:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from model.circuit.layout import Layout
+from model.circuit.layout import Layout, targets
 from model.circuit.lower import Lowering
 from model.circuit.netlist import FALSE, Netlist
 from model.circuit.observe import Observation, observe
-from model.program import DEADLOCK_SITE, END, Choose, If, Op, Program
+from model.program import DEADLOCK_SITE, END, Choose, If, Op, Program, Switch
 
 CHOICE_DRAWS = 3
 
@@ -98,6 +98,9 @@ def draws_needed(program: Program) -> list[tuple[int, int]]:
             elif isinstance(op, If):
                 visit(op.then, before)
                 visit(op.orelse, before)
+            elif isinstance(op, Switch):
+                for _, arm in op.arms:
+                    visit(arm, before)
 
     for body in program.bodies:
         for step in body.steps:
@@ -116,22 +119,16 @@ def steps_bound(program: Program) -> int | None:
             if pc in longest:
                 return longest[pc]
             longest[pc] = None
-            after = [length(target) for target in _targets(body.steps[pc].ops)]
+            after = [length(target) for target in targets(body.steps[pc].ops)]
             longest[pc] = None if None in after else 1 + max(n for n in after if n is not None)
             return longest[pc]
 
-        steps = length(0)
-        if steps is None:
+        # The entry may lead to several steps: instances that begin differently.
+        from_entry = [length(first) for first in targets(body.entry)]
+        if None in from_entry:
             return None
-        total += steps
+        total += max(steps for steps in from_entry if steps is not None)
     return total
-
-
-def _targets(ops: tuple[Op, ...]) -> set[int]:
-    last = ops[-1]
-    if isinstance(last, If):
-        return _targets(last.then) | _targets(last.orelse)
-    return {last.step}  # type: ignore[union-attr]
 
 
 def build_block_circuit(program: Program, scheduler: CircuitScheduler) -> BlockCircuit:
@@ -142,7 +139,7 @@ def build_block_circuit(program: Program, scheduler: CircuitScheduler) -> BlockC
     clock_width = (
         0 if bound is not None and bound <= program.steps_max else program.steps_max.bit_length()
     )
-    state = [net.input() for _ in layout.planes]
+    state = [FALSE if k in layout.always_zero else net.input() for k in range(len(layout.planes))]
     clock = [net.input() for _ in range(clock_width)]
     enabled = [net.input() for _ in program.threads]
     late, made.draining = net.input(), net.input()
@@ -162,7 +159,7 @@ def build_block_circuit(program: Program, scheduler: CircuitScheduler) -> BlockC
     stepped_pass = lowering.build()
     seen = observe(layout, net, stepped_pass.planes)
     ticked, limit = _tick(net, clock, stepped, program.steps_max)
-    hits = _judge(
+    hits = judge(
         net, stepped_pass.failures, stepped_pass.discarded, seen, stepped, made.codes, limit
     )
     dead = net.any([*hits.values(), net.and_(stepped, seen.ended)])
@@ -244,7 +241,7 @@ def _tick(net: Netlist, clock: list[int], stepped: int, steps_max: int) -> tuple
     return ticked, net.and_(stepped, net.equals(ticked, steps_max)) if clock else FALSE
 
 
-def _judge(
+def judge(
     net: Netlist,
     failures: dict[int, int],
     discarded: int,

@@ -179,7 +179,7 @@ class _BlockEmitter:
     def _gates(self, b: ll.IRBuilder) -> GateEmitter:
         """The emitter whose inputs are the kept planes, the random planes, and whether lanes stop restarting."""
         circuit = self.circuit
-        kept = {literal >> 1: k for k, literal in enumerate(circuit.kept)}
+        kept = {literal >> 1: k for k, literal in enumerate(circuit.kept) if literal != FALSE}
         random = {literal >> 1: k for k, literal in enumerate(circuit.random)}
         planes: list[ll.Value] = []
         odd = b.and_(self.number, ll.Constant(i64, 1))
@@ -206,7 +206,8 @@ class _BlockEmitter:
         for literal in circuit.record:
             gates.literal(literal)
         for k, literal in enumerate(circuit.next):
-            self._store(b, gates.literal(literal), self.target, k)
+            if circuit.kept[k] != FALSE:
+                self._store(b, gates.literal(literal), self.target, k)
         for k, literal in enumerate((circuit.ended, circuit.stepped)):
             count = b.call(self._intrinsic("ctpop"), [gates.literal(literal)])
             self._store(b, b.add(self._load(b, self.counts, k), count), self.counts, k)

@@ -6,11 +6,14 @@ along the order of the steps, so that going to the next step toggles one plane.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from model.circuit.families import Family, families
+from model.circuit.possible_bits import PossibleBits
 from model.interpreter import Machine
-from model.program import END, UNBORN, Program
+from model.program import END, UNBORN, Goto, If, Op, Program, Switch
 
 Plane = tuple[str, int, int]
 
@@ -20,10 +23,69 @@ def gray(number: int) -> int:
     return number ^ (number >> 1)
 
 
+def assign_codes(steps: Sequence[tuple[Op, ...]], first: int, *, unborn: bool) -> dict[int, int]:
+    """A code for each step, END and UNBORN, such that most jumps toggle few bits.
+
+    Steps are laid out in Gray code along a depth-first walk, then pairs of codes are swapped while that
+    shortens the jumps; a heuristic, deterministic, without a claim to be the best.
+    """
+    jumps = {k: sorted(targets(ops)) for k, ops in enumerate(steps)}
+    order: list[int] = []
+    stack = [first, *sorted(jumps, reverse=True)][::-1]
+    while stack:
+        k = stack.pop()
+        if k not in order:
+            order.append(k)
+            stack += [t for t in jumps.get(k, ()) if t not in order]
+    order += [pc for pc in (END, *((UNBORN,) if unborn else ())) if pc not in order]
+    codes = {pc: gray(position) for position, pc in enumerate(order)}
+    near: dict[int, list[int]] = {pc: [] for pc in order}
+    for k, after in jumps.items():
+        for t in after:
+            near[k].append(t)
+            near[t].append(k)
+
+    def length(pc: int, code: int, other: int) -> int:
+        return sum((code ^ codes[n]).bit_count() for n in near[pc] if n not in (pc, other))
+
+    improved, rounds = True, 0
+    while improved and rounds < 8:
+        improved, rounds = False, rounds + 1
+        for i, a in enumerate(order):
+            for b in order[i + 1 :]:
+                now = length(a, codes[a], b) + length(b, codes[b], a)
+                if length(a, codes[b], b) + length(b, codes[a], a) < now:
+                    codes[a], codes[b], improved = codes[b], codes[a], True
+    return codes
+
+
+def targets(ops: tuple[Op, ...]) -> set[int]:
+    """Where a sequence of operations can go."""
+    last = ops[-1]
+    if isinstance(last, Switch):
+        return {target for _, arm in last.arms for target in targets(arm)}
+    if isinstance(last, If):
+        return targets(last.then) | targets(last.orelse)
+    assert isinstance(last, Goto)
+    return {last.step}
+
+
+@dataclass(frozen=True)
+class FamilyLayout:
+    """Codes of merged steps, the first register bit and width of each local, and what is alive where."""
+
+    codes: dict[int, int]
+    pc_width: int
+    registers: dict[str, tuple[int, int]]
+    register_width: int
+    live: dict[int, frozenset[str]]
+
+
 @dataclass(frozen=True)
 class BodyLayout:
-    """Codes of the program counter, and the first register bit of each local."""
+    """The same in the words of one body, and the number of its family."""
 
+    family: int
     codes: dict[int, int]
     pc_width: int
     registers: dict[str, tuple[int, int]]
@@ -39,7 +101,10 @@ class Layout:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self.families = families(program)
+        self.family_layouts = tuple(self._family_layout(family) for family in self.families)
         self.bodies = tuple(self._body_layout(number) for number in range(len(program.bodies)))
+        self.possible = PossibleBits(program, self.families)
         self.elements = [(v.name, i) for v in program.variables for i in range(v.length or 1)]
         self.element_number = {element: number for number, element in enumerate(self.elements)}
         self.planes: list[Plane] = []
@@ -52,6 +117,27 @@ class Layout:
             self.planes += [("pc", thread, q) for q in range(body.pc_width)]
             self.planes += [("register", thread, q) for q in range(body.register_width)]
         self.position = {plane: number for number, plane in enumerate(self.planes)}
+
+    @cached_property
+    def always_zero(self) -> frozenset[int]:
+        """Planes that are 0 in every reachable state."""
+        zero: set[int] = set()
+        for number, (kind, owner, q) in enumerate(self.planes):
+            if kind == "variable":
+                possible = self.possible.elements[self.elements[owner]] >> q & 1
+            elif kind == "register":
+                family = self.bodies[self.program.threads[owner].body].family
+                placed = self.family_layouts[family].registers.items()
+                possible = any(
+                    start <= q < start + width
+                    and self.possible.locals[family][name] >> (q - start) & 1
+                    for name, (start, width) in placed
+                )
+            else:
+                possible = 1
+            if not possible:
+                zero.add(number)
+        return frozenset(zero)
 
     @cached_property
     def initial(self) -> int:
@@ -117,38 +203,66 @@ class Layout:
             held = []
             for name in sorted(live):
                 start, width = body.registers[name]
-                held.append((name, self._take(packed, ("register", number, start), width)))
+                value = self._take(packed, ("register", number, start), width)
+                held.append((name, value & self._possible_local(thread.body, name)))
             pcs.append(pc)
             locals_.append(tuple(held))
         return (tuple(pcs), tuple(locals_), shared)
 
+    def holds(self, b: int, name: str, q: int) -> bool:
+        """True where register bit q holds a bit of a local of a body that can be 1."""
+        start, width = self.bodies[b].registers[name]
+        return start <= q < start + width and bool(self._possible_local(b, name) >> (q - start) & 1)
+
+    def _possible_local(self, b: int, name: str) -> int:
+        family = self.bodies[b].family
+        return self.possible.locals[family][self.families[family].names[b][name]]
+
     def _take(self, packed: int, plane: Plane, width: int) -> int:
         return packed >> self.position[plane] & ((1 << width) - 1)
 
-    def _body_layout(self, number: int) -> BodyLayout:
-        body = self.program.bodies[number]
-        child = any(t.child and t.body == number for t in self.program.threads)
-        order = [*range(len(body.steps)), END, *([UNBORN] if child else [])]
-        codes = {pc: gray(position) for position, pc in enumerate(order)}
-        width = max(1, (len(order) - 1).bit_length())
-        registers, total = self._registers(number)
-        return BodyLayout(codes, width, registers, total)
+    def _family_layout(self, family: Family) -> FamilyLayout:
+        child = any(t.child and t.body in family.bodies for t in self.program.threads)
+        first = self.program.bodies[family.bodies[0]].entry
+        start = family.number[family.bodies[0], min(targets(first))]
+        codes = assign_codes([step.ops for step in family.steps], start, unborn=child)
+        width = max(1, max(codes.values()).bit_length())
+        live: dict[int, frozenset[str]] = {END: frozenset()}
+        for (b, k), number in family.number.items():
+            names = {family.names[b][n] for n in self.program.live[b][k]}
+            live[number] = live.get(number, frozenset()) | names
+        registers, total = _allocate(family, live)
+        return FamilyLayout(codes, width, registers, total, live)
 
-    def _registers(self, number: int) -> tuple[dict[str, tuple[int, int]], int]:
-        """First-fit allocation: two locals may overlap unless some step finds both alive."""
-        live = self.program.live[number]
-        widths = {name: kind.width for name, kind in self.program.bodies[number].locals}
-        names = sorted(
-            {name for alive in live.values() for name in alive}, key=lambda n: (-widths[n], n)
-        )
-        placed: dict[str, tuple[int, int]] = {}
-        for name in names:
-            rivals = {other for alive in live.values() if name in alive for other in alive}
-            start = 0
-            while any(_overlap(placed[o], (start, widths[name])) for o in rivals if o in placed):
-                start += 1
-            placed[name] = (start, widths[name])
-        return placed, max((start + width for start, width in placed.values()), default=0)
+    def _body_layout(self, b: int) -> BodyLayout:
+        number = next(f for f, family in enumerate(self.families) if b in family.bodies)
+        family, made = self.families[number], self.family_layouts[number]
+        codes = {
+            k: made.codes[family.number[b, k]] for k in range(len(self.program.bodies[b].steps))
+        }
+        codes |= {pc: made.codes[pc] for pc in (END, UNBORN) if pc in made.codes}
+        names = family.names[b].items()
+        registers = {n: made.registers[m] for n, m in names if m in made.registers}
+        return BodyLayout(number, codes, made.pc_width, registers, made.register_width)
+
+
+def _allocate(
+    family: Family, live: dict[int, frozenset[str]]
+) -> tuple[dict[str, tuple[int, int]], int]:
+    """First-fit allocation of registers: where two locals may be alive in one thread, they do not overlap.
+
+    In a merged step, what is alive in one body counts as alive in all that know it by that name.
+    """
+    together = [live[number] & set(family.names[b].values()) for (b, _), number in family.number.items()]
+    placed: dict[str, tuple[int, int]] = {}
+    every = {name for alive in together for name in alive}
+    for name in sorted(every, key=lambda n: (-family.locals[n].width, n)):
+        rivals = {other for alive in together if name in alive for other in alive}
+        start, width = 0, family.locals[name].width
+        while any(_overlap(placed[o], (start, width)) for o in rivals if o in placed):
+            start += 1
+        placed[name] = (start, width)
+    return placed, max((start + width for start, width in placed.values()), default=0)
 
 
 def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:

@@ -1,6 +1,6 @@
 """IR to circuit: one pass in which the selected thread of every lane executes its next step.
 
-Threads of one body share one copy of its circuit: the program counter and the registers of the selected
+Threads of one family of bodies share one copy of its circuit: the program counter and the registers of the selected
 thread are selected in, every step is evaluated once under its decoded mask, and what changes is written
 back. Reads of an array with a computed index share a port, so that `count[page] + 1` in ten steps is one
 adder. Only one step is executed in a lane, so that writes combine by OR.
@@ -12,13 +12,14 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from model.circuit.families import MergedStep
 from model.circuit.layout import Layout
 from model.circuit.netlist import FALSE, TRUE, Netlist
 from model.circuit.values import Port, Scope, Values, Write
 from model.circuit.words import Word
 from model.expressions import Const, Elem, Local, Var, walk
 from model.program import (
-    UNBORN, Assign, Assume, Check, Choose, Fence, Goto, If, Op, Program, Spawn, Step,
+    UNBORN, Assign, Assume, Check, Choose, Fence, Goto, If, Op, Program, Spawn, Switch,
 )  # fmt: skip
 from model.validation import leaves
 
@@ -32,6 +33,7 @@ class Leaf:
 
     path: int
     target: int
+    yields: bool
     locals: dict[str, Word]
 
 
@@ -53,7 +55,7 @@ class Pass:
     planes: list[int]
     failures: dict[int, int]
     discarded: int
-    masks: dict[tuple[int, int], int]
+    yields: int
 
 
 def decode(
@@ -103,47 +105,50 @@ class Lowering:
         self.words = self.values.words
         self.planes = list(planes)
         self.members = [
-            [t for t, thread in enumerate(self.program.threads) if thread.body == b]
-            for b in range(len(self.program.bodies))
+            [t for t, thread in enumerate(self.program.threads) if thread.body in family.bodies]
+            for family in layout.families
         ]
         self.element_writes: dict[int, list[tuple[int, Word]]] = defaultdict(list)
         self.array_writes: dict[str, list[tuple[int, Write]]] = defaultdict(list)
         self.toggles: dict[tuple[int, int], list[int]] = defaultdict(list)
         self.failures: dict[int, list[int]] = defaultdict(list)
         self.discards: list[int] = []
+        self.yields: list[int] = []
         self.ports: list[Port] = []
         self.registers: list[tuple[int, ...]] = []
 
     def build(self) -> Pass:
         """The whole pass."""
-        scopes = [self._scope(body) for body in range(len(self.program.bodies))]
+        scopes = [self._scope(family) for family in range(len(self.layout.families))]
         masks = {}
-        for body, (_, pc, act) in enumerate(scopes):
-            codes = self.layout.bodies[body].codes
-            wanted = [codes[k] for k in range(len(self.program.bodies[body].steps))]
+        for family, (_, pc, act) in enumerate(scopes):
+            codes = self.layout.family_layouts[family].codes
+            wanted = [codes[k] for k in range(len(self.layout.families[family].steps))]
             lines = decode(self.net, pc, wanted, root=act)
-            for k in range(len(self.program.bodies[body].steps)):
-                masks[body, k] = lines[codes[k]]
+            for k in range(len(self.layout.families[family].steps)):
+                masks[family, k] = lines[codes[k]]
         port_of = self._build_ports(scopes, masks)
-        for body, (scope, _, _) in enumerate(scopes):
+        for family, (scope, _, _) in enumerate(scopes):
             register_writes: dict[int, list[tuple[int, int]]] = defaultdict(list)
-            for k, step in enumerate(self.program.bodies[body].steps):
+            for k, step in enumerate(self.layout.families[family].steps):
                 own = scope.fork()
-                own.ports = port_of[body, k]
+                own.ports = port_of[family, k]
                 effects = Effects()
-                self._execute(step.ops, own, body, effects, TRUE, TRUE)
-                self._collect(body, k, masks[body, k], effects, register_writes)
-            self._write_registers(body, register_writes)
-            self._write_pcs(body)
+                self._execute(step.ops, own, family, effects, TRUE, TRUE)
+                self._collect(family, k, masks[family, k], effects, register_writes)
+            self._write_registers(family, register_writes)
+            self._write_pcs(family)
         self._write_variables()
         failures = {site: self.net.any(lines) for site, lines in self.failures.items()}
-        return Pass(self.planes, failures, self.net.any(self.discards), masks)
+        return Pass(
+            self.planes, failures, self.net.any(self.discards), self.net.any(self.yields)
+        )
 
     # -- the executing thread ----------------------------------------------------------------------
 
-    def _scope(self, body: int) -> tuple[Scope, tuple[int, ...], int]:
-        """The selected thread of a body: its numbers, locals and program counter, and whether there is one."""
-        members = self.members[body]
+    def _scope(self, family: int) -> tuple[Scope, tuple[int, ...], int]:
+        """The selected thread of a family: its numbers, locals and program counter, and whether there is one."""
+        members = self.members[family]
         if len(members) == 1:
             pc, registers = self.values.pc_bits(members[0]), self.values.register_bits(members[0])
         else:
@@ -153,7 +158,7 @@ class Lowering:
         scope = Scope(
             self._number(members, [self.program.threads[t].instance for t in members]),
             self._number(members, members),
-            self.values.locals_from(body, registers),
+            self.values.locals_from(family, registers),
         )
         return scope, pc, self.net.any(self.selected[t] for t in members)
 
@@ -183,19 +188,19 @@ class Lowering:
     ) -> dict[tuple[int, int], dict[Elem, tuple[int, Port]]]:
         """Share the reads with computed indices: the n-th different one of each step goes to port n of its array."""
         users: dict[tuple[str, int], list[tuple[int, int, Elem]]] = defaultdict(list)
-        for body, k in masks:
+        for family, k in masks:
             seen: dict[str, int] = defaultdict(int)
-            for element in _shareable_reads(self.program.bodies[body].steps[k]):
-                index = self.values.word(element.index, scopes[body][0], body)
+            for element in _shareable_reads(self.layout.families[family].steps[k]):
+                index = self.values.word(element.index, scopes[family][0], family)
                 if all(bit <= TRUE for bit in index.bits):
                     continue
-                users[element.array, seen[element.array]].append((body, k, element))
+                users[element.array, seen[element.array]].append((family, k, element))
                 seen[element.array] += 1
         port_of: dict[tuple[int, int], dict[Elem, tuple[int, Port]]] = {key: {} for key in masks}
         for (array, _), uses in users.items():
             lines: dict[Word, list[int]] = defaultdict(list)
-            for body, k, element in uses:
-                lines[self.values.word(element.index, scopes[body][0], body)].append(masks[body, k])
+            for family, k, element in uses:
+                lines[self.values.word(element.index, scopes[family][0], family)].append(masks[family, k])
             length = self.program.variable[array].length
             assert length is not None
             index = self._merge(
@@ -205,8 +210,8 @@ class Lowering:
                 [self.values.element(array, j) for j in range(length)], index
             )
             self.ports.append(Port(index, value))
-            for body, k, element in uses:
-                port_of[body, k][element] = (len(self.ports) - 1, self.ports[-1])
+            for family, k, element in uses:
+                port_of[family, k][element] = (len(self.ports) - 1, self.ports[-1])
         return port_of
 
     def _merge(self, entries: list[tuple[int, Word]], width: int) -> Word:
@@ -224,34 +229,38 @@ class Lowering:
     # -- one step ----------------------------------------------------------------------------------
 
     def _execute(
-        self, ops: tuple[Op, ...], scope: Scope, body: int, effects: Effects, path: int, alive: int
+        self, ops: tuple[Op, ...], scope: Scope, family: int, effects: Effects, path: int, alive: int
     ) -> int:
         """Execute under a path condition; `alive` also says that no check has failed yet, and is returned."""
         for op in ops:
             match op:
                 case Assign(Local(name), value):
                     scope.locals[name] = self._stored(
-                        self.values.word(value, scope, body), body, name
+                        self.values.word(value, scope, family), family, name
                     )
                 case Assign(target, value):
-                    scope.writes.append(self._write(target, value, scope, body, path))
+                    scope.writes.append(self._write(target, value, scope, family, path))
                 case If(test, then, orelse):
                     alive = self._branch(
-                        self.values.truth(test, scope, body),
+                        self.values.truth(test, scope, family),
                         then,
                         orelse,
                         scope,
-                        body,
+                        family,
                         effects,
                         path,
                         alive,
                     )
+                case Switch(local, arms):
+                    alive = self._switch(
+                        scope.locals[local.name], arms, scope, family, effects, path, alive
+                    )
                 case Check(site, test):
-                    holds = self.values.truth(test, scope, body)
+                    holds = self.values.truth(test, scope, family)
                     effects.failures.append((site, self.net.and_(alive, holds ^ 1)))
                     alive = self.net.and_(alive, holds)
                 case Assume(test):
-                    holds = self.values.truth(test, scope, body)
+                    holds = self.values.truth(test, scope, family)
                     effects.discards.append(self.net.and_(alive, holds ^ 1))
                     alive = self.net.and_(alive, holds)
                 case Choose(target, options):
@@ -269,15 +278,15 @@ class Lowering:
                     effects.failures.append((site, self.net.and_(alive, unborn ^ 1)))
                     alive = self.net.and_(alive, unborn)
                     effects.spawns.append((path, child))
-                case Goto(target, _):
-                    effects.leaves.append(Leaf(path, target, dict(scope.locals)))
+                case Goto(target, yields):
+                    effects.leaves.append(Leaf(path, target, yields, dict(scope.locals)))
                     effects.writes += [w for w in scope.writes if w not in effects.writes]
                 case Fence():
                     pass
         return alive
 
     def _branch(
-        self, test: int, then: tuple[Op, ...], orelse: tuple[Op, ...], scope: Scope, body: int, effects: Effects,
+        self, test: int, then: tuple[Op, ...], orelse: tuple[Op, ...], scope: Scope, family: int, effects: Effects,
         path: int, alive: int,
     ) -> int:  # fmt: skip
         arms, survivors, before = [], [], len(scope.writes)
@@ -288,7 +297,7 @@ class Lowering:
                 arms.append(scope.fork())
                 continue
             survivors.append(
-                self._execute(ops, arm, body, effects, under, self.net.and_(alive, line))
+                self._execute(ops, arm, family, effects, under, self.net.and_(alive, line))
             )
             arms.append(arm)
         scope.writes += arms[0].writes[before:] + arms[1].writes[before:]
@@ -296,21 +305,37 @@ class Lowering:
             scope.locals[name] = self.words.mux(test, arms[0].locals[name], arms[1].locals[name])
         return self.net.any(survivors)
 
-    def _stored(self, word: Word, body: int, name: str) -> Word:
-        kind = dict(self.program.bodies[body].locals)[name]
+    def _switch(
+        self, number: Word, arms: tuple[tuple[int, tuple[Op, ...]], ...], scope: Scope, family: int,
+        effects: Effects, path: int, alive: int,
+    ) -> int:  # fmt: skip
+        """The arms all end in jumps: nothing comes together after them."""
+        survivors = []
+        for value, ops in arms:
+            line = self.words.equal(number, self.words.constant(value)) if len(arms) > 1 else TRUE
+            under = self.net.and_(path, line)
+            if under != FALSE:
+                both = self.net.and_(alive, line)
+                survivors.append(
+                    self._execute(ops, scope.fork(), family, effects, under, both)
+                )
+        return self.net.any(survivors)
+
+    def _stored(self, word: Word, family: int, name: str) -> Word:
+        kind = self.layout.families[family].locals[name]
         return Word(word.padded(kind.width))
 
     def _write(
-        self, target: Local | Var | Elem, value: object, scope: Scope, body: int, path: int
+        self, target: Local | Var | Elem, value: object, scope: Scope, family: int, path: int
     ) -> Write:
         assert isinstance(target, (Var, Elem))
         name = target.name if isinstance(target, Var) else target.array
         index, port = (
             (self.words.constant(0), None)
             if isinstance(target, Var)
-            else self.values.index(target, scope, body)
+            else self.values.index(target, scope, family)
         )
-        word = self.values.word(value, scope, body)  # type: ignore[arg-type]
+        word = self.values.word(value, scope, family)  # type: ignore[arg-type]
         return Write(
             name, index, port, path, Word(word.padded(self.program.variable[name].type.width))
         )
@@ -319,13 +344,13 @@ class Lowering:
 
     def _collect(
         self,
-        body: int,
+        family: int,
         k: int,
         mask: int,
         effects: Effects,
         register_writes: dict[int, list[tuple[int, int]]],
     ) -> None:
-        net, codes = self.net, self.layout.bodies[body].codes
+        net, codes = self.net, self.layout.family_layouts[family].codes
         for site, line in effects.failures:
             self.failures[site].append(net.and_(mask, line))
         self.discards += [net.and_(mask, line) for line in effects.discards]
@@ -336,12 +361,14 @@ class Lowering:
                     plane = self.layout.position["pc", child, q]
                     self.planes[plane] = net.xor(self.planes[plane], net.and_(mask, path))
         paths = [leaf.path for leaf in effects.leaves]
-        for q in range(self.layout.bodies[body].pc_width):
+        yielding = self._paths([leaf.path for leaf in effects.leaves if leaf.yields], paths)
+        self.yields.append(net.and_(mask, yielding))
+        for q in range(self.layout.family_layouts[family].pc_width):
             taken = [
                 leaf.path for leaf in effects.leaves if (codes[k] ^ codes[leaf.target]) >> q & 1
             ]
-            self.toggles[body, q].append(net.and_(mask, self._paths(taken, paths)))
-        self._collect_registers(body, mask, effects, paths, register_writes)
+            self.toggles[family, q].append(net.and_(mask, self._paths(taken, paths)))
+        self._collect_registers(family, mask, effects, paths, register_writes)
         by_variable: dict[str, list[Write]] = defaultdict(list)
         for write in effects.writes:
             by_variable[write.variable].append(write)
@@ -353,21 +380,21 @@ class Lowering:
 
     def _collect_registers(
         self,
-        body: int,
+        family: int,
         mask: int,
         effects: Effects,
         paths: list[int],
         register_writes: dict[int, list[tuple[int, int]]],
     ) -> None:
-        layout, live = self.layout.bodies[body], self.program.live[body]
-        initial = self.registers[body]
+        layout = self.layout.family_layouts[family]
+        before = self.values.locals_from(family, self.registers[family])
         by_bit: dict[tuple[int, int], list[int]] = defaultdict(list)
         for leaf in effects.leaves:
-            for name in live[leaf.target]:
+            for name in layout.live[leaf.target]:
                 start, width = layout.registers[name]
                 for q in range(width):
                     value = leaf.locals[name].bit(q)
-                    if value != initial[start + q]:
+                    if value != before[name].bit(q):
                         by_bit[start + q, value].append(leaf.path)
         for (bit, value), taken in by_bit.items():
             register_writes[bit].append((self.net.and_(mask, self._paths(taken, paths)), value))
@@ -424,9 +451,9 @@ class Lowering:
                 self.planes[start + q] = net.mux(enable, value.bits[q], self.planes[start + q])
 
     def _write_registers(
-        self, body: int, register_writes: dict[int, list[tuple[int, int]]]
+        self, family: int, register_writes: dict[int, list[tuple[int, int]]]
     ) -> None:
-        members, current = self.members[body], self.registers[body]
+        members, current = self.members[family], self.registers[family]
         for bit, entries in register_writes.items():
             words = [(mask, Word((value,))) for mask, value in entries]
             if len(members) == 1:
@@ -440,17 +467,17 @@ class Lowering:
                 change = self.net.and_(self.selected[thread], delta)
                 self.planes[plane] = self.net.xor(self.planes[plane], change)
 
-    def _write_pcs(self, body: int) -> None:
-        for q in range(self.layout.bodies[body].pc_width):
-            delta = self.net.any(self.toggles[body, q])
-            for thread in self.members[body]:
+    def _write_pcs(self, family: int) -> None:
+        for q in range(self.layout.family_layouts[family].pc_width):
+            delta = self.net.any(self.toggles[family, q])
+            for thread in self.members[family]:
                 plane = self.layout.position["pc", thread, q]
-                single = len(self.members[body]) == 1
+                single = len(self.members[family]) == 1
                 change = delta if single else self.net.and_(self.selected[thread], delta)
                 self.planes[plane] = self.net.xor(self.planes[plane], change)
 
 
-def _shareable_reads(step: Step) -> list[Elem]:
+def _shareable_reads(step: MergedStep) -> list[Elem]:
     """The array elements a step reads whose index does not depend on what the step itself does."""
     assigned: set[str] = set()
     found: dict[Elem, None] = {}

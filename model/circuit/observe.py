@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.circuit.families import rename
 from model.circuit.layout import Layout
 from model.circuit.lower import decode
 from model.circuit.netlist import FALSE, TRUE, Netlist
@@ -47,11 +48,12 @@ def observe(layout: Layout, net: Netlist, planes: Sequence[int]) -> Observation:
 def _standing(layout: Layout, values: Values, number: int) -> tuple[int, int, int]:
     """Whether a thread has ended (or is not born), is blocked, and is blocked where it may end."""
     net, thread = values.net, layout.program.threads[number]
-    body, codes = layout.program.bodies[thread.body], layout.bodies[thread.body].codes
+    body, own = layout.program.bodies[thread.body], layout.bodies[thread.body]
+    codes, names = own.codes, layout.families[own.family].names[thread.body]
     scope = Scope(
         values.words.constant(thread.instance),
         values.words.constant(number),
-        values.locals_from(thread.body, values.register_bits(number)),
+        values.locals_from(own.family, values.register_bits(number)),
     )
     waits = [k for k, step in enumerate(body.steps) if step.guard is not None]
     wanted = [codes[pc] for pc in (END, UNBORN, *waits) if pc in codes]
@@ -61,7 +63,7 @@ def _standing(layout: Layout, values: Values, number: int) -> tuple[int, int, in
     for k in waits:
         guard: Expr | None = body.steps[k].guard
         assert guard is not None
-        line = net.and_(lines[codes[k]], values.truth(guard, scope, thread.body) ^ 1)
+        line = net.and_(lines[codes[k]], values.truth(rename(guard, names), scope, own.family) ^ 1)
         blocked.append(line)
         if body.steps[k].may_end:
             parked.append(line)

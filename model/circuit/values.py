@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from model.circuit.layout import Layout
-from model.circuit.netlist import TRUE, Netlist
+from model.circuit.netlist import FALSE, TRUE, Netlist
 from model.circuit.words import Word, Words
 from model.expressions import (
     Binary, Cond, Const, Elem, Expr, Instance, Interval, Local, Not, ThreadIndex, Var, interval,
@@ -58,7 +58,7 @@ class Values:
         self.layout, self.net, self.planes = layout, net, planes
         self.words = Words(net)
         self.program: Program = layout.program
-        self._types = [dict(body.locals) for body in self.program.bodies]
+        self._types = [family.locals for family in layout.families]
         self._memo: dict[tuple[int, Expr], Word] = {}
 
     def element(self, variable: str, index: int) -> Word:
@@ -78,11 +78,16 @@ class Values:
         start = self.layout.position["register", thread, 0] if width else 0
         return tuple(self.planes[start : start + width])
 
-    def locals_from(self, body: int, registers: Sequence[int]) -> dict[str, Word]:
-        """The locals of a body that registers hold."""
-        placed = self.layout.bodies[body].registers
+    def locals_from(self, family: int, registers: Sequence[int]) -> dict[str, Word]:
+        """The locals of a family of bodies that registers hold."""
+        masks = self.layout.possible.locals[family]
+        placed = self.layout.family_layouts[family].registers
         return {
-            name: Word(tuple(registers[start : start + width]))
+            name: Word(
+                tuple(
+                    registers[start + q] if masks[name] >> q & 1 else FALSE for q in range(width)
+                )
+            )
             for name, (start, width) in placed.items()
         }
 
@@ -100,13 +105,13 @@ class Values:
             )
         )
 
-    def bounds(self, expr: Expr, body: int) -> Interval:
-        """Bounds of a value in a body (-1 for oracles, which have no locals)."""
+    def bounds(self, expr: Expr, family: int) -> Interval:
+        """Bounds of a value in a family of bodies (-1 for oracles, which have no locals)."""
 
         def leaf(e: Expr) -> Interval:
             match e:
                 case Local(name):
-                    return (0, self._types[body][name].maximum)
+                    return (0, self._types[family][name].maximum)
                 case Var(name) | Elem(name, _):
                     return (0, self.program.variable[name].type.maximum)
                 case _:
@@ -114,23 +119,23 @@ class Values:
 
         return interval(expr, leaf)
 
-    def truth(self, expr: Expr, scope: Scope, body: int) -> int:
+    def truth(self, expr: Expr, scope: Scope, family: int) -> int:
         """The literal of an expression's truth."""
         match expr:
             case Not(operand):
-                return self.truth(operand, scope, body) ^ 1
+                return self.truth(operand, scope, family) ^ 1
             case Binary("and", left, right):
-                return self.net.and_(self.truth(left, scope, body), self.truth(right, scope, body))
+                return self.net.and_(self.truth(left, scope, family), self.truth(right, scope, family))
             case Binary("or", left, right):
-                return self.net.or_(self.truth(left, scope, body), self.truth(right, scope, body))
+                return self.net.or_(self.truth(left, scope, family), self.truth(right, scope, family))
             case _:
-                return self.words.truth(self.word(expr, scope, body))
+                return self.words.truth(self.word(expr, scope, family))
 
-    def word(self, expr: Expr, scope: Scope, body: int) -> Word:
+    def word(self, expr: Expr, scope: Scope, family: int) -> Word:
         """The word of an expression's value."""
-        return self.words.fit(self._word(expr, scope, body), self.bounds(expr, body))
+        return self.words.fit(self._word(expr, scope, family), self.bounds(expr, family))
 
-    def _word(self, expr: Expr, scope: Scope, body: int) -> Word:
+    def _word(self, expr: Expr, scope: Scope, family: int) -> Word:
         words = self.words
         match expr:
             case Const(value):
@@ -142,14 +147,14 @@ class Values:
             case ThreadIndex():
                 return scope.thread
             case Var() | Elem():
-                return self._read(expr, scope, body)
+                return self._read(expr, scope, family)
             case Cond(test, then, orelse):
-                arms = (self.word(then, scope, body), self.word(orelse, scope, body))
-                return words.mux(self.truth(test, scope, body), *arms)
+                arms = (self.word(then, scope, family), self.word(orelse, scope, family))
+                return words.mux(self.truth(test, scope, family), *arms)
             case Not() | Binary("and" | "or", _, _):
-                return Word((self.truth(expr, scope, body),))
+                return Word((self.truth(expr, scope, family),))
             case Binary(op, left, right):
-                a = self.word(left, scope, body)
+                a = self.word(left, scope, family)
                 if op in ("<<", ">>", "*"):
                     assert isinstance(right, Const)
                     number = right.value
@@ -158,7 +163,7 @@ class Values:
                         if op == "*"
                         else words.shift(a, number if op == "<<" else -number)
                     )
-                return self._binary(op, a, self.word(right, scope, body))
+                return self._binary(op, a, self.word(right, scope, family))
         raise AssertionError(expr)
 
     def _binary(self, op: str, a: Word, b: Word) -> Word:
@@ -179,7 +184,7 @@ class Values:
         assert op == "<="
         return Word((words.less(b, a) ^ 1,))
 
-    def _read(self, expr: Var | Elem, scope: Scope, body: int) -> Word:
+    def _read(self, expr: Var | Elem, scope: Scope, family: int) -> Word:
         if isinstance(expr, Var):
             name, index, port = expr.name, self.words.constant(0), None
             value = self.element(name, 0)
@@ -187,7 +192,7 @@ class Values:
             name = expr.array
             length = self.program.variable[name].length
             assert length is not None
-            index, port = self.index(expr, scope, body)
+            index, port = self.index(expr, scope, family)
             if port is not None:
                 value = scope.ports[expr][1].value
             elif all(bit <= TRUE for bit in index.bits):
@@ -201,9 +206,9 @@ class Values:
                 value = self.words.mux(self.net.and_(write.when, same), write.value, value)
         return value
 
-    def index(self, expr: Elem, scope: Scope, body: int) -> tuple[Word, int | None]:
+    def index(self, expr: Elem, scope: Scope, family: int) -> tuple[Word, int | None]:
         """The index of an element, and the port by which it is read, if it is."""
         if expr in scope.ports:
             number, port = scope.ports[expr]
             return port.index, number
-        return self.word(expr.index, scope, body), None
+        return self.word(expr.index, scope, family), None

@@ -8,7 +8,18 @@ from model.language.vocabulary import VOCABULARY
 
 globals().update({name: word for name, word in VOCABULARY.items() if not name.startswith("_")})
 
-__all__ = [  # noqa: PLE0604
-    "LanguageError", "Option", "Param", "ParameterError", "Patch", "ProgramSource", "Switch", "boolean", "names", "noinline",
-    "program", "uint", *(name for name in VOCABULARY if not name.startswith("_")),
-]  # fmt: skip
+__all__ = [
+    "LanguageError",
+    "Option",
+    "Param",
+    "ParameterError",
+    "Patch",
+    "ProgramSource",
+    "Switch",
+    "boolean",
+    "names",
+    "noinline",
+    "program",
+    "uint",
+    *(name for name in VOCABULARY if not name.startswith("_")),
+]

@@ -20,12 +20,13 @@ class LanguageError(Exception):
     def __init__(
         self, file: str, spans: tuple[Span, ...], source: str, sentence: str, remedy: str
     ) -> None:
+        assert spans
         super().__init__(file, spans, source, sentence, remedy)
         self.file, self.spans, self.source = file, spans, source
         self.sentence, self.remedy = sentence, remedy
 
     def __str__(self) -> str:
-        first = self.spans[0]
+        first = min(self.spans, key=lambda span: span.start)
         width = max(span.end for span in self.spans)
         marks = "".join(self._mark(column) for column in range(width))
         return (
@@ -35,7 +36,9 @@ class LanguageError(Exception):
 
     def _mark(self, column: int) -> str:
         span = next((s for s in self.spans if s.start <= column < s.end), None)
-        return " " if span is None else "^" if column == span.start else "~"
+        if span is not None:
+            return "^" if column == span.start else "~"
+        return "\t" if self.source[column : column + 1] == "\t" else " "
 
 
 class ParameterError(ValueError):

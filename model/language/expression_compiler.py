@@ -1,157 +1,44 @@
-"""Python expressions to IR expressions, with the accesses and checks that their evaluation needs."""
+"""Python expressions to IR expressions, with the accesses and checks that they need."""
 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
-from types import FunctionType
-from typing import TYPE_CHECKING, Any
 
-from model.expressions import (
-    FALSE, TRUE, Const, Elem, Expr, Instance, Interval, Local, ThreadIndex, Var, binary, cond, interval, not_,
-)  # fmt: skip
-from model.language.errors import LanguageError
-from model.language.frame import Frame, Typed, constant, type_for
-from model.language.source import SourceFunction, source_function
-from model.language.vocabulary import VOCABULARY, Primitive
-from model.program import Access, Assign, Check, If, IntType, Op, Oracle, SharedVariable
-
-if TYPE_CHECKING:
-    from model.language.compiler import Unit
+from model.expressions import FALSE, TRUE, Const, Expr, binary, cond, not_
+from model.language.accesses import Accesses, Pending
+from model.language.frame import Frame, Typed, constant
+from model.language.resolution import BUILT_IN, arguments, is_docstring
+from model.language.source import SourceFunction
+from model.language.subroutines import is_noinline
+from model.language.types import Names
+from model.language.vocabulary import Primitive
+from model.program import BOOL, SharedVariable
 
 _BINARY: dict[type, str] = {
-    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
-    ast.LShift: "<<", ast.RShift: ">>",
-}  # fmt: skip
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.BitAnd: "&",
+    ast.BitOr: "|",
+    ast.BitXor: "^",
+    ast.LShift: "<<",
+    ast.RShift: ">>",
+}
+# The operation, and whether its sides are swapped.
 _COMPARE: dict[type, tuple[str, bool]] = {
-    ast.Eq: ("==", False), ast.NotEq: ("!=", False), ast.Lt: ("<", False), ast.LtE: ("<=", False),
-    ast.Gt: ("<", True), ast.GtE: ("<=", True), ast.Is: ("==", False), ast.IsNot: ("!=", False),
-}  # fmt: skip
+    ast.Eq: ("==", False),
+    ast.NotEq: ("!=", False),
+    ast.Lt: ("<", False),
+    ast.LtE: ("<=", False),
+    ast.Gt: ("<", True),
+    ast.GtE: ("<=", True),
+}
+SHIFT_MAX = 64
+ROUNDS_MAX = 1024
 
 
-@dataclass(eq=False)
-class Pending:
-    """What must happen when an expression is evaluated. `free` reads are no accesses (asserts, ghosts)."""
-
-    free: bool = False
-    accesses: list[tuple[ast.AST, Access]] = field(default_factory=list)
-    before: list[Op] = field(default_factory=list)
-    path: Expr = TRUE
-    ghost_read: bool = False
-
-    def check(self, site: int, test: Expr) -> None:
-        """Report `site` where `test` fails on the path on which it is evaluated."""
-        test = binary("or", not_(self.path), test)
-        if test != TRUE:
-            self.before.append(Check(site, test))
-
-
-class ExpressionCompiler:
-    """Compiles the expressions of one body; `frame` and `in_atomic` follow the statement compiler."""
-
-    def __init__(self, unit: Unit) -> None:
-        self.unit = unit
-        self.frame: Frame = None  # type: ignore[assignment]
-        self.in_atomic = False
-        self.types: dict[str, IntType] = {}
-
-    # -- names -------------------------------------------------------------------------------------
-
-    def fail(self, node: ast.AST | list[ast.AST], sentence: str, remedy: str) -> LanguageError:
-        """An error at a node of the function that is being compiled."""
-        return self.frame.function.error(node, sentence, remedy)
-
-    def resolve(self, node: ast.Name) -> Any:
-        """What a name means: Typed, a SharedVariable, a primitive, a function, or a Python value."""
-        name, frame = node.id, self.frame
-        if name in frame.bindings:
-            return frame.bindings[name]
-        if name in self.unit.variables:
-            return self.unit.variables[name]
-        if name in frame.assigned:
-            if name not in frame.locals:
-                raise self.fail(
-                    node, f"`{name}` is read before it is assigned", "assign it on every path first"
-                )
-            local = frame.locals[name]
-            return Typed(Local(local), self.types[local])
-        if name in frame.function.environment:
-            return frame.function.environment[name]
-        if name in VOCABULARY or name in ("range", "len", "any", "all"):
-            return VOCABULARY.get(name, name)
-        raise self.fail(
-            node,
-            f"`{name}` is not known here",
-            "declare it, import it from model.language, or assign it",
-        )
-
-    def python_value(self, node: ast.expr) -> Any:
-        """What a name or an attribute chain stands for, or None where it is no such thing."""
-        if isinstance(node, ast.Name):
-            return self.resolve(node)
-        if isinstance(node, ast.Attribute):
-            owner = self.python_value(node.value)
-            if owner is None or isinstance(owner, (Typed, SharedVariable, Primitive)):
-                raise self.fail(
-                    node, "only declarations have attributes", "index an array: `count[page]`"
-                )
-            if not hasattr(owner, node.attr):
-                what = getattr(owner, "name", type(owner).__name__)
-                raise self.fail(
-                    node, f"`{what}` has no `{node.attr}`", "declare the parameter in @program(…)"
-                )
-            return getattr(owner, node.attr)
-        return None
-
-    def primitive(self, node: ast.AST) -> Primitive | None:
-        """The word of the vocabulary that a call calls, if it does."""
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            meaning = self.resolve(node.func)
-            return meaning if isinstance(meaning, Primitive) else None
-        return None
-
-    def called_function(self, node: ast.AST) -> SourceFunction | None:
-        """The author's function (or the RCU primitive's body) that a call inlines, if it does."""
-        if not isinstance(node, ast.Call):
-            return None
-        meaning = self.python_value(node.func)
-        if isinstance(meaning, Primitive) and meaning.form == "rcu":
-            bound = self.unit.bound(meaning)
-            if bound is None:
-                remedy = "write `p.rcu(grace_periods_max=…)`" + (
-                    ", with `irq_off_readers=True` since v5.0" if "able" in meaning.name else ""
-                )
-                raise self.fail(node, f"{meaning.name}() without RCU", remedy)
-            return source_function(bound)
-        return source_function(meaning) if isinstance(meaning, FunctionType) else None
-
-    # -- values ------------------------------------------------------------------------------------
-
-    def leaf_interval(self, expr: Expr) -> Interval:
-        """Bounds of a local, a variable, an element or a thread number."""
-        match expr:
-            case Local(name):
-                return (0, self.types[name].maximum)
-            case Var(name) | Elem(name, _):
-                return (0, self.unit.variables[name].type.maximum)
-            case Instance():
-                return (0, self.unit.instances - 1)
-            case _:
-                assert isinstance(expr, ThreadIndex)
-                return (0, self.unit.threads - 1)
-
-    def bounds(self, expr: Expr) -> Interval:
-        """Bounds of any expression."""
-        return interval(expr, self.leaf_interval)
-
-    def truth(self, value: Typed) -> Expr:
-        """1 where the value is not 0."""
-        low, high = self.bounds(value.expr)
-        return (
-            value.expr
-            if (low, high) in ((0, 1), (0, 0), (1, 1))
-            else binary("!=", value.expr, FALSE)
-        )
+class ExpressionCompiler(Accesses):
+    """Compiles the expressions of one body."""
 
     def value(self, node: ast.expr, pending: Pending) -> Typed:
         """Compile an expression. Raises LanguageError for whatever is not of the language."""
@@ -160,21 +47,25 @@ class ExpressionCompiler:
                 found = constant(value)
                 assert found is not None
                 return found
+            case ast.Constant(value):
+                raise self.fail(node, f"`{ast.unparse(node)}` is no integer", "use integers")
             case ast.Name() | ast.Attribute():
                 return self._named(node, pending)
             case ast.Subscript():
                 variable, index = self.place(node, pending)
-                return self._read(node, variable, index, pending)
+                return self.read(node, variable, index, pending)
             case ast.UnaryOp(ast.Not(), operand):
-                return Typed(not_(self.truth(self.value(operand, pending))), IntType(1))
+                return Typed(not_(self.test(operand, pending)), BOOL)
             case ast.UnaryOp(ast.Invert(), operand):
                 return Typed(binary("-", Const(-1), self.value(operand, pending).expr))
             case ast.UnaryOp(ast.USub(), operand):
                 return Typed(binary("-", FALSE, self.value(operand, pending).expr))
-            case ast.BinOp(left, op, right) if type(op) in _BINARY:
-                return self._binary(node, _BINARY[type(op)], left, right, pending)
-            case ast.BoolOp(op, values):
-                return self._logical(op, values, pending)
+            case ast.UnaryOp(ast.UAdd(), operand):
+                return Typed(self.value(operand, pending).expr)
+            case ast.BinOp():
+                return self._binary(node, pending)
+            case ast.BoolOp():
+                return self._logical(node, pending, as_number=True)
             case ast.Compare():
                 return self._compare(node, pending)
             case ast.IfExp(test, then, orelse):
@@ -185,128 +76,94 @@ class ExpressionCompiler:
         raise self.fail(
             node,
             f"this kind of expression ({what}) is not part of the language",
-            "use integers and calls",
+            "use integers, operators and calls",
         )
+
+    def test(self, node: ast.expr, pending: Pending) -> Expr:
+        """An expression of which only the truth is used: 0 or 1."""
+        if isinstance(node, ast.BoolOp):
+            return self._logical(node, pending, as_number=False).expr
+        return self.truth(self.value(node, pending))
 
     def _named(self, node: ast.Name | ast.Attribute, pending: Pending) -> Typed:
         meaning = self.python_value(node)
         if isinstance(meaning, Typed):
+            pending.ghost_read = pending.ghost_read or meaning.ghost
             return meaning
         if isinstance(meaning, SharedVariable):
             if meaning.length is not None:
-                raise self.fail(
-                    node, f"`{meaning.name}` is an array", f"say which element: `{meaning.name}[…]`"
-                )
-            return self._read(node, meaning, None, pending)
+                raise self.whole_array(node, meaning)
+            return self.read(node, meaning, None, pending)
         if isinstance(meaning, Primitive) and meaning.form in ("instance", "thread"):
+            if self.unit.in_oracle:
+                raise self.fail(
+                    node, f"`{meaning.name}` where no thread executes", "name the thread's state"
+                )
             return Typed(self.unit.own_number(meaning.form))
         found = constant(meaning)
         if found is None:
-            shown = ast.unparse(node)
             raise self.fail(
                 node,
-                f"`{shown}` is not a value",
+                f"`{ast.unparse(node)}` is not a value",
                 "a value is an integer, a local or a shared variable",
             )
         return found
 
-    def place(self, node: ast.expr, pending: Pending) -> tuple[SharedVariable, Expr | None]:
-        """A shared variable or an element of an array, whose index is checked."""
-        if isinstance(node, ast.Name):
-            meaning = self.resolve(node)
-            if isinstance(meaning, SharedVariable) and meaning.length is None:
-                return meaning, None
-            if isinstance(meaning, SharedVariable):
-                raise self.fail(
-                    node, f"`{node.id}` is an array", f"say which element: `{node.id}[…]`"
-                )
-        if isinstance(node, ast.Subscript):
-            array = self.python_value(node.value)
-            if isinstance(array, SharedVariable) and array.length is not None:
-                index = self.value(node.slice, pending)
-                self._check_index(node, array, index, pending)
-                return array, index.expr
-        raise self.fail(
-            node,
-            f"`{ast.unparse(node)}` is not a shared variable",
-            "declare it with p.shared or p.array",
-        )
-
-    def _check_index(
-        self, node: ast.expr, array: SharedVariable, index: Typed, pending: Pending
-    ) -> None:
-        low, high = self.bounds(index.expr)
-        assert array.length is not None
-        if low >= array.length or high < 0:
+    def _binary(self, node: ast.BinOp, pending: Pending) -> Typed:
+        op = _BINARY.get(type(node.op))
+        if op is None:
             raise self.fail(
-                node, f"`{array.name}` has {array.length} elements", "use an index below its length"
+                node,
+                f"`{ast.unparse(node)}`: this operator is not part of the language",
+                "use + - * & | ^ << >>",
             )
-        tests = [binary("<=", FALSE, index.expr)] if low < 0 else []
-        tests += [binary("<", index.expr, Const(array.length))] if high >= array.length else []
-        if (
-            index.type is not None
-            and index.type.null
-            and tests == [binary("<", index.expr, Const(array.length))]
-        ):
-            sentence = f"null pointer: {array.name}[{index.type.names[-1]}]"
-        else:
-            sentence = f"{array.name}: index outside 0 to {array.length - 1}"
-        for test in tests:
-            pending.check(self.unit.site(Oracle.INDEX, sentence), test)
-
-    def _read(
-        self, node: ast.AST, variable: SharedVariable, index: Expr | None, pending: Pending
-    ) -> Typed:
-        """A read without a primitive: legal in atomic(), of ghosts, and where reading is free."""
-        if variable.ghost:
-            pending.ghost_read = True
-        elif not pending.free:
-            if not self.in_atomic:
-                shown = variable.element(0) if index is None else f"{variable.name}[…]"
-                raise self.fail(
-                    node,
-                    f"`{shown}` is shared: say how it is read",
-                    f"write READ_ONCE({shown}), or read it in atomic()",
-                )
-            pending.accesses.append(
-                (node, Access("plain", "plain", variable.name, index, True, False))
-            )
-        return Typed(
-            Var(variable.name) if index is None else Elem(variable.name, index), variable.type
-        )
-
-    def _binary(
-        self, node: ast.expr, op: str, left: ast.expr, right: ast.expr, pending: Pending
-    ) -> Typed:
-        a, b = self.value(left, pending), self.value(right, pending)
+        a, b = self.value(node.left, pending), self.value(node.right, pending)
+        if op == "*" and isinstance(a.expr, Const):
+            a, b = b, a
         if op in ("*", "<<", ">>"):
-            if op == "*" and isinstance(a.expr, Const):
-                a, b = b, a
-            if not isinstance(b.expr, Const) or (op != "*" and not 0 <= b.expr.value <= 64):
+            if not isinstance(b.expr, Const):
                 raise self.fail(
                     node,
                     f"`{op}` needs a constant on its right",
                     "a circuit shifts and scales by constants",
                 )
+            if op != "*" and not 0 <= b.expr.value <= SHIFT_MAX:
+                raise self.fail(
+                    node, f"a shift by {b.expr.value}", f"shift by 0 to {SHIFT_MAX} bits"
+                )
         return Typed(binary(op, a.expr, b.expr))
 
-    def _logical(self, op: ast.boolop, values: list[ast.expr], pending: Pending) -> Typed:
-        word = "and" if isinstance(op, ast.And) else "or"
-        outer, result = pending.path, self.truth(self.value(values[0], pending))
-        for operand in values[1:]:
+    def _logical(self, node: ast.BoolOp, pending: Pending, *, as_number: bool) -> Typed:
+        """`and`, `or`: as numbers only of truth values, where Python and C agree."""
+        word = "and" if isinstance(node.op, ast.And) else "or"
+        outer = pending.path
+        result: Expr = TRUE if word == "and" else FALSE
+        for number, operand in enumerate(node.values):
             reached = result if word == "and" else not_(result)
             if reached == FALSE:
                 break
-            pending.path = binary("and", pending.path, reached)
-            self._refuse_late_access(operand, pending)
-            result = binary(word, result, self.truth(self.value(operand, pending)))
+            pending.path = binary("and", outer, reached)
+            if number:
+                self._refuse_late_access(operand, pending)
+            if as_number and not isinstance(operand, ast.BoolOp):
+                value = self.value(operand, pending)
+                if not self.is_truth_value(value.expr):
+                    raise self.fail(
+                        operand,
+                        f"a number in `{word}` whose result is used as a number",
+                        "compare it: C gives 0 or 1 here, Python the operand",
+                    )
+                tested = value.expr
+            else:
+                tested = self.test(operand, pending)
+            result = binary(word, result, tested)
         pending.path = outer
-        return Typed(result, IntType(1))
+        return Typed(result, BOOL)
 
     def _conditional(
         self, test: ast.expr, then: ast.expr, orelse: ast.expr, pending: Pending
     ) -> Typed:
-        decided, outer = self.truth(self.value(test, pending)), pending.path
+        decided, outer = self.test(test, pending), pending.path
         if isinstance(decided, Const):
             return self.value(then if decided.value else orelse, pending)
         arms = []
@@ -319,44 +176,45 @@ class ExpressionCompiler:
         return Typed(cond(decided, arms[0].expr, arms[1].expr), same)
 
     def _refuse_late_access(self, node: ast.expr, pending: Pending) -> None:
-        if pending.free or self.in_atomic:
-            return
-        for child in ast.walk(node):
-            primitive = self.primitive(child)
-            if primitive is not None and primitive.form in ("access", "rcu"):
-                raise self.fail(
-                    child,
-                    "an access that may not happen, inside a value",
-                    "write it as an `if` statement",
-                )
+        if not pending.free and not self.in_atomic and self.takes_steps(node):
+            raise self.fail(
+                node,
+                "an access that may not happen, inside a value",
+                "write it as an `if` statement, or in atomic()",
+            )
+
+    # -- comparisons -------------------------------------------------------------------------------
 
     def _compare(self, node: ast.Compare, pending: Pending) -> Typed:
         if len(node.ops) != 1:
             raise self.fail(node, "a chained comparison", "write two comparisons with `and`")
-        op = node.ops[0]
-        constants = self._python_comparison(node)
-        if constants is not None:
-            return constants
-        if isinstance(op, (ast.In, ast.NotIn)) and isinstance(
-            node.comparators[0], (ast.Tuple, ast.List)
-        ):
+        op, other = node.ops[0], node.comparators[0]
+        texts = self._compare_texts(node)
+        if texts is not None:
+            return texts
+        truth_type = BOOL
+        if isinstance(op, (ast.In, ast.NotIn)) and isinstance(other, (ast.Tuple, ast.List)):
+            subject = self.value(node.left, pending)
             found: Expr = FALSE
-            for item in node.comparators[0].elts:
-                found = binary(
-                    "or",
-                    found,
-                    self._equal(node, self.value(node.left, pending), self.value(item, pending)),
-                )
-            return Typed(not_(found) if isinstance(op, ast.NotIn) else found, IntType(1))
+            for item in other.elts:
+                equal = self._equal(node, subject, self.value(item, pending))
+                found = binary("or", found, equal)
+            return Typed(not_(found) if isinstance(op, ast.NotIn) else found, truth_type)
         if type(op) not in _COMPARE:
-            raise self.fail(node, "this comparison is not part of the language", "compare integers")
-        left, right = self.value(node.left, pending), self.value(node.comparators[0], pending)
+            raise self.fail(
+                node,
+                "this comparison is not part of the language",
+                "use == != < <= > >= or `in (…)`",
+            )
+        left, right = self.value(node.left, pending), self.value(other, pending)
         word, swapped = _COMPARE[type(op)]
         if word in ("==", "!="):
             equal = self._equal(node, left, right)
-            return Typed(equal if word == "==" else not_(equal), IntType(1))
+            return Typed(equal if word == "==" else not_(equal), truth_type)
+        if left.type is not None and right.type is not None:
+            self.same_names(node, left.type, right.type)
         a, b = (right, left) if swapped else (left, right)
-        return Typed(self._ordered(word, a.expr, b.expr), IntType(1))
+        return Typed(self._ordered(word, a.expr, b.expr), truth_type)
 
     def _ordered(self, word: str, a: Expr, b: Expr) -> Expr:
         (low_a, high_a), (low_b, high_b) = self.bounds(a), self.bounds(b)
@@ -373,8 +231,8 @@ class ExpressionCompiler:
         (low_a, high_a), (low_b, high_b) = self.bounds(left.expr), self.bounds(right.expr)
         return FALSE if high_a < low_b or high_b < low_a else binary("==", left.expr, right.expr)
 
-    def _python_comparison(self, node: ast.Compare) -> Typed | None:
-        """`p.put == "raw"`: decided when the program is compiled."""
+    def _compare_texts(self, node: ast.Compare) -> Typed | None:
+        """`p.put == "raw"`: decided at compile time; None where no text is compared."""
         sides = []
         for side in (node.left, node.comparators[0]):
             value = side.value if isinstance(side, ast.Constant) else None
@@ -383,10 +241,11 @@ class ExpressionCompiler:
             sides.append(value)
         if not any(isinstance(side, str) for side in sides):
             return None
-        if not all(isinstance(side, str) for side in sides):
+        decides = isinstance(node.ops[0], (ast.Eq, ast.NotEq))
+        if not decides or not all(isinstance(side, str) for side in sides):
             raise self.fail(
                 node,
-                "a text is compared with something else",
+                "a text is only compared with a text, by == or !=",
                 "compare a parameter with one of its options",
             )
         same = sides[0] == sides[1]
@@ -395,207 +254,157 @@ class ExpressionCompiler:
     # -- calls -------------------------------------------------------------------------------------
 
     def _call(self, node: ast.Call, pending: Pending) -> Typed:
+        self.refuse_keywords(node)
+        primitive = self.primitive(node)
+        if primitive is not None and primitive.form == "access":
+            return self.access(node, primitive, pending, wants_value=True)
+        built_in = self._built_in(node)
+        if built_in == "len":
+            return self._length(node)
+        if built_in in ("any", "all"):
+            return self._quantified(node, built_in, pending)
+        function = self.called_function(node)
+        if function is not None:
+            return self._inline_expression(node, function, pending)
+        if primitive is not None and primitive.form == "choose":
+            raise self.fail(node, "choose() inside an expression", "choose into a local first")
+        if primitive is not None:
+            raise self.fail(
+                node,
+                f"{primitive.name}() has no value",
+                "write it as a statement of its own",
+            )
+        raise self.no_function(node)
+
+    def no_function(self, node: ast.Call) -> Exception:
+        """A call of something that is not compiled."""
+        return self.fail(
+            node,
+            f"`{ast.unparse(node.func)}` cannot be called in a body",
+            "call the vocabulary or a function of yours",
+        )
+
+    def refuse_keywords(self, node: ast.Call) -> None:
+        """Calls pass their arguments by position."""
         if node.keywords:
             raise self.fail(
                 node, "keyword arguments are not part of the language", "pass arguments by position"
             )
-        primitive = self.primitive(node)
-        if primitive is not None and primitive.form == "access":
-            return self.access(node, primitive, pending)
-        if isinstance(node.func, ast.Name) and node.func.id in ("len", "any", "all"):
-            return self._length(node) if node.func.id == "len" else self._quantified(node, pending)
-        function = self.called_function(node)
-        if function is not None:
-            return self._inline_expression(node, function, pending)
-        name = ast.unparse(node.func)
-        if primitive is not None:
-            raise self.fail(
-                node,
-                f"{name}() has no value that can be used here",
-                "write it as a statement of its own",
-            )
-        raise self.fail(
-            node,
-            f"`{name}` cannot be called in a body",
-            "call the vocabulary or a function of yours",
-        )
+
+    def _built_in(self, node: ast.expr) -> str | None:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            meaning = self.resolve(node.func)
+            return meaning if isinstance(meaning, str) and meaning in BUILT_IN else None
+        return None
 
     def _length(self, node: ast.Call) -> Typed:
-        subject = self.python_value(node.args[0])
-        found = constant(subject.length if isinstance(subject, SharedVariable) else len(subject))
-        assert found is not None
-        return found
+        match [self.python_value(argument) for argument in node.args]:
+            case [SharedVariable(length=int(length))]:
+                return Typed(Const(length))
+            case [(Names() | tuple() | list() | range()) as named]:
+                return Typed(Const(len(named)))
+        raise self.fail(node, "len() of something else than an array", "give it an array or names")
 
-    def _quantified(self, node: ast.Call, pending: Pending) -> Typed:
-        """`any(f(i) for i in range(3))` and `all(…)`."""
+    def _quantified(self, node: ast.Call, word: str, pending: Pending) -> Typed:
+        """`any(f(i) for i in range(3))` and `all(…)`; like Python's, they stop where decided."""
         match node.args:
             case [ast.GeneratorExp(element, [ast.comprehension(ast.Name(name), iterator, [], 0)])]:
-                result, outer = (
-                    FALSE if node.func.id == "any" else TRUE,
-                    self.frame.bindings.get(name),
-                )  # type: ignore[attr-defined]
-                for number in self.constant_range(iterator):
-                    self.frame.bindings[name] = constant(number)
-                    word = "or" if node.func.id == "any" else "and"  # type: ignore[attr-defined]
-                    result = binary(word, result, self.truth(self.value(element, pending)))
-                self.frame.bindings.pop(name, None)
-                if outer is not None:
-                    self.frame.bindings[name] = outer
-                return Typed(result, IntType(1))
+                return self._over(element, name, iterator, word, pending)
         raise self.fail(
             node, "any() and all() take one generator", "write `any(x[i] for i in range(3))`"
         )
 
+    def _over(
+        self, element: ast.expr, name: str, iterator: ast.expr, word: str, pending: Pending
+    ) -> Typed:
+        bindings, path = self.frame.bindings, pending.path
+        result: Expr = FALSE if word == "any" else TRUE
+        for number in self.constant_range(iterator):
+            self.frame.bindings = {**bindings, name: constant(number)}
+            undecided = not_(result) if word == "any" else result
+            if undecided == FALSE:
+                break
+            pending.path = binary("and", path, undecided)
+            tested = self.test(element, pending)
+            result = binary("or" if word == "any" else "and", result, tested)
+        self.frame.bindings, pending.path = bindings, path
+        return Typed(result, BOOL)
+
     def constant_range(self, iterator: ast.expr) -> range:
         """`range(…)` with constants. Raises LanguageError for any other iterator."""
-        sentence, remedy = (
-            "a `for` that is not over range(…)",
-            "write `for i in range(3)`, with constants",
-        )
-        if not (
-            isinstance(iterator, ast.Call)
-            and isinstance(iterator.func, ast.Name)
-            and iterator.func.id == "range"
-        ):
-            raise self.fail(iterator, sentence, remedy)
-        bounds = [self.value(argument, Pending()).expr for argument in iterator.args]
-        known = [bound.value for bound in bounds if isinstance(bound, Const)]
-        if len(known) != len(bounds) or len(known) not in (1, 2) or min(known) < 0:
-            raise self.fail(iterator, sentence, remedy)
-        return range(*known)
+        known: list[int] = []
+        if self._built_in(iterator) == "range":
+            assert isinstance(iterator, ast.Call)
+            self.refuse_keywords(iterator)
+            for argument in iterator.args:
+                pending = Pending()
+                bound = self.value(argument, pending).expr
+                if isinstance(bound, Const) and not pending.accesses and bound.value >= 0:
+                    known.append(bound.value)
+            if len(known) != len(iterator.args):
+                known = []
+        if len(known) not in (1, 2):
+            raise self.fail(
+                iterator,
+                "a `for` that is not over range(…) with constants",
+                "write `for i in range(3)`, or a while loop",
+            )
+        values = range(*known)
+        if len(values) > ROUNDS_MAX:
+            raise self.fail(
+                iterator, f"a loop of {len(values)} rounds", f"at most {ROUNDS_MAX} are compiled"
+            )
+        return values
 
     def _inline_expression(
         self, node: ast.Call, function: SourceFunction, pending: Pending
     ) -> Typed:
         """A function that only returns an expression is a name for it."""
-        statements = [s for s in function.definition.body if not _is_docstring(s)]
-        if (
-            len(statements) != 1
-            or not isinstance(statements[0], ast.Return)
-            or statements[0].value is None
-        ):
+        if not self.is_expression(function):
             raise self.fail(node, f"{function.name}() takes steps", "call it into a local first")
-        outer = self.frame
-        frame = Frame(function, outer)
-        frame.bindings = {
-            name: Typed(value.expr, value.type)
-            for name, value in zip(
-                function.parameters, (self.value(a, pending) for a in node.args), strict=False
+        self.refuse_keywords(node)
+        self.refuse_call(node, function)
+        outer, free = self.frame, pending.free
+        frame = Frame(function, outer, node, self.call_text(node), outer.in_ghost)
+        for name, argument in zip(function.parameters, node.args, strict=True):
+            frame.bindings[name] = self.value(argument, pending)
+        (returned,) = [s for s in function.definition.body if not is_docstring(s)]
+        assert isinstance(returned, ast.Return) and returned.value is not None
+        self.frame = frame
+        try:
+            # What a primitive looks at in this way belongs to its own thread.
+            pending.free = free or frame.call_text is not None
+            return self.value(returned.value, pending)
+        finally:
+            self.frame, pending.free = outer, free
+
+    def call_text(self, node: ast.Call) -> str | None:
+        """How the steps of a primitive are named; None for a function of the author's."""
+        return ast.unparse(node) if self.primitive(node) is not None else None
+
+    def refuse_call(self, node: ast.Call, function: SourceFunction) -> None:
+        """Refuse recursion, and parameters that are more than names in a row."""
+        given = function.definition.args
+        if given.vararg or given.kwarg or given.kwonlyargs or given.defaults:
+            raise function.error(
+                function.definition,
+                f"{function.name}() has parameters that are not plain names",
+                "write `def f(a, b):`, without defaults and stars",
             )
-        }
-        if len(frame.bindings) != len(function.parameters) or len(node.args) != len(
-            function.parameters
-        ):
+        decorators = [d for d in function.definition.decorator_list if not is_noinline(d)]
+        if decorators and not function.is_ours:
+            raise function.error(
+                decorators[0],
+                f"{function.name}() is decorated and called",
+                "a function that is called has no decorators but `noinline`",
+            )
+        if len(node.args) != len(function.parameters):
             raise self.fail(
                 node,
-                f"{function.name}() takes {len(function.parameters)} arguments",
+                f"{function.name}() takes {arguments(len(function.parameters))}",
                 "pass all of them",
             )
-        if outer.active(function):
+        if self.frame.active(function):
             raise self.fail(
                 node, f"{function.name}() calls itself", "functions are inlined: write a loop"
             )
-        self.frame = frame
-        try:
-            return self.value(statements[0].value, pending)
-        finally:
-            self.frame = outer
-
-    def access(self, node: ast.Call, primitive: Primitive, pending: Pending) -> Typed:
-        """One access by a primitive: its operations go to `pending`, its result is the value."""
-        if len(node.args) != primitive.arguments:
-            raise self.fail(
-                node,
-                f"{primitive.name}() takes {primitive.arguments} arguments",
-                "as in the kernel",
-            )
-        others = [self.value(a, pending) for i, a in enumerate(node.args) if i != primitive.operand]
-        variable, index = self.place(node.args[primitive.operand], pending)
-        if variable.lock and not primitive.name.endswith("_trylock"):
-            raise self.fail(
-                node, f"`{variable.name}` is a lock", "use spin_lock, spin_trylock and spin_unlock"
-            )
-        old: Expr = Var(variable.name) if index is None else Elem(variable.name, index)
-        assert primitive.effect is not None
-        try:
-            effect = primitive.effect(old, *(other.expr for other in others))
-        except ValueError as error:
-            raise self.fail(node, str(error), "pass a constant") from None
-        writes = effect.new is not None
-        if not pending.free or writes:
-            if variable.ghost:
-                raise self.fail(
-                    node,
-                    f"`{variable.name}` is a ghost: it is no memory",
-                    "read and assign it directly",
-                )
-            access = Access(
-                primitive.name,
-                primitive.ordering,
-                variable.name,
-                index,
-                effect.result is not None,
-                writes,
-            )
-            pending.accesses.append((node, access))
-        if effect.new is None:
-            assert effect.result is not None
-            return Typed(effect.result, variable.type if effect.result == old else None)
-        return self._write(node, variable, old, effect.result, effect.new, effect.when, pending)
-
-    def _write(
-        self, node: ast.AST, variable: SharedVariable, old: Expr, result: Expr | None, new: Expr, when: Expr,
-        pending: Pending,
-    ) -> Typed:  # fmt: skip
-        held: Typed = Typed(FALSE)
-        if result is not None:
-            held = self.temporary(result, variable.type if result == old else None, pending)
-            if when == result:
-                when = held.expr
-        when = binary("and", pending.path, when)
-        store = (*self.range_check(node, new, variable.type, variable.name), Assign(old, new))  # type: ignore[arg-type]
-        if when == TRUE:
-            pending.before.extend(store)
-        elif when != FALSE:
-            pending.before.append(If(when, store, ()))
-        return held
-
-    def temporary(self, expr: Expr, declared: IntType | None, pending: Pending) -> Typed:
-        """Keep a value in a local that no program names."""
-        low, high = self.bounds(expr)
-        if low < 0:
-            pending.before.append(
-                Check(self.unit.site(Oracle.RANGE, "a result below 0"), binary("<=", FALSE, expr))
-            )
-        kind = type_for(0, high, declared)
-        name = self.new_local("result", kind)
-        pending.before.append(Assign(Local(name), expr))
-        return Typed(Local(name), kind)
-
-    def new_local(self, wanted: str, kind: IntType) -> str:
-        """A name for a local of a type: the wanted one where it is free or has that type."""
-        name, number = wanted, 1
-        while self.types.setdefault(name, kind) != kind:
-            number += 1
-            name = f"{wanted}'{number}"
-        return name
-
-    def range_check(self, node: ast.AST, value: Expr, kind: IntType, name: str) -> tuple[Op, ...]:
-        """The check before a store, unless it cannot fail or the type wraps."""
-        low, high = self.bounds(value)
-        if kind.wrapping or (low >= 0 and high <= kind.maximum):
-            return ()
-        if low > kind.maximum or high < 0:
-            raise self.fail(node, f"`{name}` holds 0 to {kind.maximum}", "declare a wider type")
-        site = self.unit.site(Oracle.RANGE, f"{name} leaves its range 0 to {kind.maximum}")
-        tests = [binary("<=", FALSE, value)] if low < 0 else []
-        tests += [binary("<=", value, Const(kind.maximum))] if high > kind.maximum else []
-        return tuple(Check(site, test) for test in tests)
-
-
-def _is_docstring(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )

@@ -1,7 +1,7 @@
 """The control flow of one body, built forwards, and cut into steps.
 
-A location is a node before which a thread can be preempted. Everything that follows it up to the next
-location is executed with it, so that local computation costs no step.
+A location is a node before which a thread can be preempted. Everything that follows it up to the
+next location is executed with it, so that local computation costs no step.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ from typing import Literal
 
 from model.expressions import Const, Expr
 from model.language.source import SourceFunction
+from model.liveness import NONE, Live, live_before, used
 from model.program import END, Access, Goto, If, Label, Op, Step
 
 
 @dataclass(eq=False)
 class Node:
-    """A node under construction. `kind`: a location, a choice (a location too), plain operations, a branch."""
+    """A node under construction; a choice is a location too, and `ops` are plain operations.
+
+    `resumes` is where a call of a subroutine comes back to.
+    """
 
     kind: Literal["location", "choice", "ops", "branch", "yield"]
     origin: ast.AST
@@ -30,6 +34,7 @@ class Node:
     test: Expr | None = None
     next: Node | None = None
     orelse: Node | None = None
+    resumes: Node | None = None
 
 
 Edge = tuple[Node, Literal["next", "orelse"]]
@@ -55,7 +60,7 @@ class Graph:
         self.dangling = []
 
     def fold_diamond(self, branch: Node) -> None:
-        """Turn a branch whose arms are plain operations that meet again into one conditional operation."""
+        """Turn a branch whose arms are plain operations that meet again into one operation."""
         arms = [_linear(branch, "next"), _linear(branch, "orelse")]
         ends = {(id(arm[1][0]), arm[1][1]) for arm in arms if arm is not None}
         if None in arms or ends != {(id(node), edge) for node, edge in self.dangling}:
@@ -68,12 +73,29 @@ class Graph:
         self.dangling = [(branch, "next")]
 
 
+def locals_read_first(nodes: list[Node]) -> dict[int, Live]:
+    """For each node (by identity): the locals read from here on before they are assigned."""
+    live: dict[int, Live] = {id(node): NONE for node in nodes}
+    changed = True
+    while changed:
+        changed = False
+        for node in reversed(nodes):
+            following = (node.next, node.orelse, node.resumes)
+            after = NONE.union(*(live.get(id(other), NONE) for other in following))
+            tested = used(node.test) if node.test is not None else NONE
+            guarded = used(node.guard) if node.guard is not None else NONE
+            found = live_before(tuple(node.ops), after | tested, {}) | guarded
+            if found != live[id(node)]:
+                live[id(node)], changed = found, True
+    return live
+
+
 def _ops(nodes: list[Node]) -> list[Op]:
     return [op for node in nodes for op in node.ops]
 
 
 def _linear(source: Node, edge: Literal["next", "orelse"]) -> tuple[list[Node], Edge] | None:
-    """The plain nodes from an edge to the first dangling edge, or None where there is anything else."""
+    """The plain nodes from an edge to the first dangling edge; None if there are others."""
     chain: list[Node] = []
     node: Node | None = getattr(source, edge)
     while node is not None:
@@ -132,7 +154,7 @@ class StepCutter:
         yields: bool,
         into: list[Node],
     ) -> tuple[Op, ...]:
-        """The operations from a node to the next locations; `into` collects the nodes executed on the way."""
+        """The operations from a node to the next locations; `into` collects what is executed."""
         if node is None:
             return (Goto(END, yields),)
         if node.kind in ("location", "choice"):
@@ -148,7 +170,8 @@ class StepCutter:
             raise node.function.error(
                 node.origin,
                 "a loop without a shared access",
-                "it would never end or never be preempted: use `for … in range(…)`, or access something shared",
+                "it would never end or never be preempted: use `for … in range(…)`, or access"
+                " something shared",
             )
         path |= {id(node)}
         if node.kind != "ops" or node.ops:

@@ -1,7 +1,8 @@
 """`noinline`: a function compiled once in each body, however often the body calls it.
 
-A call sets the parameters and the number of the caller, and goes to the one copy; where the copy ends, a
-chain of branches on that number leads back. None of this takes a step or is seen in a label.
+A call sets the parameters and the number of the caller, and goes to the one copy; where the copy
+ends, a chain of branches on that number leads back. None of this takes a step or is seen in a
+label.
 """
 
 from __future__ import annotations
@@ -13,23 +14,25 @@ from typing import TypeVar
 from model.expressions import Const, Local, binary
 from model.language.frame import Frame, Typed, type_for
 from model.language.graph import Node
-from model.language.source import SourceFunction
 from model.program import IntType
-
 
 F = TypeVar("F")
 
 
 def noinline(function: F) -> F:
-    """Compile this function once a body; worth it for long functions called from several places."""
+    """Compile this function once a body: worth it for long functions called several times."""
     return function
 
 
-def is_noinline(function: SourceFunction) -> bool:
-    """True for a function declared noinline."""
-    return any(
-        isinstance(d, ast.Name) and d.id == "noinline" for d in function.definition.decorator_list
-    )
+def is_noinline(decorator: ast.expr) -> bool:
+    """True for the decorator of a function that is compiled once."""
+    return isinstance(decorator, ast.Name) and decorator.id == "noinline"
+
+
+def returns_value(definition: ast.FunctionDef) -> bool:
+    """True for a function of which some path returns a value."""
+    returns = [node for node in ast.walk(definition) if isinstance(node, ast.Return)]
+    return any(node.value is not None for node in returns)
 
 
 @dataclass(eq=False)
@@ -37,18 +40,14 @@ class Subroutine:
     """The one copy: its frame, its first node, and the last branch of the way back."""
 
     frame: Frame
+    caller: str
     entry: Node
     last: Node
     result: Typed
     calls: int = 1
 
-    @property
-    def caller(self) -> str:
-        """The local that holds the number of the caller."""
-        return f"{self.frame.function.name}.caller"
-
     def next_caller(self, types: dict[str, IntType]) -> int:
-        """The number of one more call; the local grows with them."""
+        """The number of one more call; the local that holds it grows with them."""
         number = self.calls
         self.calls += 1
         types[self.caller] = type_for(0, number, None)

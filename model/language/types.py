@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from model.language.source import misdeclared
 from model.program import BOOL, IntType
+
+WIDTH_MAX = 64
 
 
 class Value(int):
@@ -17,18 +20,25 @@ class Value(int):
         value.type = kind
         return value
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return Value, (int(self), self.type)
+
 
 class Names:
     """Values with names, such as the pages of a model; `null`, where given, is none of them.
 
-    Iterating gives the values in order, null last, so that `HEAD, TAIL, NONE = names("HEAD", "TAIL",
-    null="NONE")` names them; `len` counts them without null, so that an array over them has no null element.
+    Iterating gives the values in order, null last, so that `HEAD, TAIL, NONE = names("HEAD",
+    "TAIL", null="NONE")` names them; `len` counts them without null, so that an array over them
+    has no null element.
     """
 
     def __init__(self, *named: str, null: str | None = None) -> None:
         every = (*named, null) if null is not None else named
-        if not named or len(set(every)) != len(every):
-            raise ValueError("names() needs different names, at least one")
+        texts = all(isinstance(name, str) and name for name in every)
+        if not named or not texts or len(set(every)) != len(every):
+            raise misdeclared(
+                "names() needs different names, at least one", 'write names("HEAD", "TAIL")'
+            )
         self.type = IntType(max(1, (len(every) - 1).bit_length()), False, every, null is not None)
         self._length = len(named)
 
@@ -45,10 +55,12 @@ def names(*named: str, null: str | None = None) -> Names:
 
 
 def uint(width: int, *, wrapping: bool = False) -> IntType:
-    """An unsigned integer of `width` bits. Leaving its range is a violation unless it is `wrapping`."""
-    if not 1 <= width <= 64:
-        raise ValueError(f"uint({width}): a width is 1 to 64 bits")
-    return IntType(width, wrapping)
+    """An unsigned integer of `width` bits; leaving its range is a violation unless `wrapping`."""
+    if not isinstance(width, int) or not 1 <= width <= WIDTH_MAX:
+        raise misdeclared(
+            f"uint({width!r}): a width is 1 to {WIDTH_MAX} bits", "write uint(3) for 0 to 7"
+        )
+    return IntType(int(width), wrapping)
 
 
 boolean = BOOL

@@ -1,8 +1,8 @@
-"""The words a body may use: the kernel's own, each with its ordering and its effect on one variable.
+"""The words a body may use: the kernel's own, each with its ordering and its effect.
 
-Orderings follow Documentation/atomic_t.txt: void RMW operations and loads and stores are relaxed, RMW
-operations that return a value are fully ordered unless their suffix says less, and a conditional RMW
-operation that fails orders nothing.
+Orderings follow Documentation/atomic_t.txt: void RMW operations and loads and stores are relaxed,
+RMW operations that return a value are fully ordered unless their suffix says less, and a
+conditional RMW operation that fails orders nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from model.expressions import FALSE, TRUE, Const, Expr, binary, not_
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an access does to the old value: `result` (before writing), `new`, and when it writes."""
+    """What an access does to the old value: its result, what it writes, and when."""
 
     result: Expr | None = None
     new: Expr | None = None
@@ -24,10 +24,10 @@ class Effect:
 
 @dataclass(frozen=True, eq=False)
 class Primitive:
-    """A word of the language; calling it in Python is an error, since bodies are compiled, not executed.
+    """A word of the language; calling it in Python is an error: bodies are compiled, not executed.
 
-    `form` says how the front end treats it; `operand` is the position of the variable among the arguments,
-    and `effect` maps (old value, other arguments) to what happens.
+    `form` says how the front end treats it; `operand` is the position of the variable among the
+    arguments, and `effect` maps (old value, other arguments) to what happens.
     """
 
     name: str
@@ -78,8 +78,7 @@ def _cmpxchg(old: Expr, expected: Expr, new: Expr) -> Effect:
 
 
 def _bit(nr: Expr) -> Expr:
-    if not isinstance(nr, Const):
-        raise ValueError("the bit number must be a constant")
+    assert isinstance(nr, Const), "the front end has refused the rest"
     return Const(1 << nr.value)
 
 
@@ -98,14 +97,21 @@ def _clear_bit(old: Expr, nr: Expr) -> Expr:
 
 
 for _name, _ordering in (
-    ("READ_ONCE", "relaxed"), ("smp_load_acquire", "acquire"), ("rcu_dereference", "consume"),
-    ("atomic_read", "relaxed"), ("atomic_read_acquire", "acquire"), ("data_race", "plain"),
-):  # fmt: skip
+    ("READ_ONCE", "relaxed"),
+    ("smp_load_acquire", "acquire"),
+    ("rcu_dereference", "consume"),
+    ("atomic_read", "relaxed"),
+    ("atomic_read_acquire", "acquire"),
+    ("data_race", "plain"),
+):
     _access(_name, _ordering, 1, _load)
 for _name, _ordering in (
-    ("WRITE_ONCE", "relaxed"), ("smp_store_release", "release"), ("rcu_assign_pointer", "release"),
-    ("atomic_set", "relaxed"), ("atomic_set_release", "release"),
-):  # fmt: skip
+    ("WRITE_ONCE", "relaxed"),
+    ("smp_store_release", "release"),
+    ("rcu_assign_pointer", "release"),
+    ("atomic_set", "relaxed"),
+    ("atomic_set_release", "release"),
+):
     _access(_name, _ordering, 2, _store)
 _access("smp_store_mb", "full", 2, _store)
 
@@ -128,9 +134,11 @@ for _suffix, _ordering in (
 ):
     for _name, _op in (("inc", "+"), ("dec", "-")):
         _access(
-            f"atomic_{_name}_return{_suffix}", _ordering, 1,
+            f"atomic_{_name}_return{_suffix}",
+            _ordering,
+            1,
             lambda old, op=_op: Effect(binary(op, old, TRUE), binary(op, old, TRUE)),
-        )  # fmt: skip
+        )
         _access(
             f"atomic_fetch_{_name}{_suffix}",
             _ordering,
@@ -139,14 +147,20 @@ for _suffix, _ordering in (
         )
     for _name, _op in (("add", "+"), ("sub", "-")):
         _access(
-            f"atomic_{_name}_return{_suffix}", _ordering, 2,
-            lambda old, i, op=_op: Effect(binary(op, old, i), binary(op, old, i)), operand=1,
-        )  # fmt: skip
+            f"atomic_{_name}_return{_suffix}",
+            _ordering,
+            2,
+            lambda old, i, op=_op: Effect(binary(op, old, i), binary(op, old, i)),
+            operand=1,
+        )
     for _name, _op in (("add", "+"), ("sub", "-"), ("or", "|"), ("and", "&"), ("xor", "^")):
         _access(
-            f"atomic_fetch_{_name}{_suffix}", _ordering, 2,
-            lambda old, i, op=_op: Effect(old, binary(op, old, i)), operand=1,
-        )  # fmt: skip
+            f"atomic_fetch_{_name}{_suffix}",
+            _ordering,
+            2,
+            lambda old, i, op=_op: Effect(old, binary(op, old, i)),
+            operand=1,
+        )
     for _name in ("xchg", "atomic_xchg"):
         _access(f"{_name}{_suffix}", _ordering, 2, lambda old, new: Effect(old, new))
     for _name in ("cmpxchg", "atomic_cmpxchg"):
@@ -196,19 +210,36 @@ for _name in ("spin_lock", "mutex_lock"):
 for _name in ("spin_unlock", "mutex_unlock"):
     _word(_name, _name, ordering="release", arguments=1)
 for _name in (
-    "smp_mb", "smp_rmb", "smp_wmb", "barrier", "smp_mb__before_atomic", "smp_mb__after_atomic", "smp_acquire__after_ctrl_dep",
-):  # fmt: skip
+    "smp_mb",
+    "smp_rmb",
+    "smp_wmb",
+    "barrier",
+    "smp_mb__before_atomic",
+    "smp_mb__after_atomic",
+    "smp_acquire__after_ctrl_dep",
+):
     _word(_name, "fence")
 for _name, _arguments in (("spin_until", 1), ("wait_event", 1), ("assume", 1), ("cpu_relax", 0)):
     _word(_name, _name, arguments=_arguments)
 for _name in ("choose", "spawn", "atomic"):
     _word(_name, _name)
 for _name, _arguments in (
-    ("rcu_read_lock", 0), ("rcu_read_unlock", 0), ("synchronize_rcu", 0), ("rcu_barrier", 0), ("call_rcu", 2),
-    ("get_state_synchronize_rcu", 0), ("poll_state_synchronize_rcu", 1), ("cond_synchronize_rcu", 1),
-    ("start_poll_synchronize_rcu", 0), ("rcu_read_lock_held", 0), ("preempt_disable", 0), ("preempt_enable", 0),
-    ("local_irq_disable", 0), ("local_irq_enable", 0), ("_invoke_rcu_callback", 2),
-):  # fmt: skip
+    ("rcu_read_lock", 0),
+    ("rcu_read_unlock", 0),
+    ("synchronize_rcu", 0),
+    ("rcu_barrier", 0),
+    ("call_rcu", 2),
+    ("get_state_synchronize_rcu", 0),
+    ("poll_state_synchronize_rcu", 1),
+    ("cond_synchronize_rcu", 1),
+    ("start_poll_synchronize_rcu", 0),
+    ("rcu_read_lock_held", 0),
+    ("preempt_disable", 0),
+    ("preempt_enable", 0),
+    ("local_irq_disable", 0),
+    ("local_irq_enable", 0),
+    ("_invoke_rcu_callback", 2),
+):
     _word(_name, "rcu", arguments=_arguments)
 VOCABULARY["rcu_get_gp_cookie"] = VOCABULARY["get_state_synchronize_rcu"]
 VOCABULARY["rcu_gp_cookie_elapsed"] = VOCABULARY["poll_state_synchronize_rcu"]

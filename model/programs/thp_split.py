@@ -3,10 +3,13 @@
 Result: violation
 Result: violation (gp_cookie=on)
 Result: violation (put=raw)
-Result: violation (gp_cookie=on, put=raw)
-Result: ok (gp_cookie=on, put=raw, free_check=off)
-Result: violation (gp_cookie=on, put=raw, lookup_rcu=off, free_check=off)
+Result: violation (gp_cookie=on, put=raw_atomic)
+Result: ok (gp_cookie=on, put=raw_atomic, free_check=off)
+Result: violation (gp_cookie=on, put=raw, free_check=off)
+Result: violation (gp_cookie=on, put=raw_atomic, lookup_rcu=off, free_check=off)
+Result: violation (gp_cookie=on, put=late)
 Result: ok (gp_cookie=on, put=late, free_check=off)
+Result: violation (gp_cookie=on, put=late, lookup_rcu=off)
 Result: ok (design=70b50f94)
 
 Two pages. TAIL is an order-0 page of the page cache, HEAD is free. Reclaim freezes and frees TAIL; the
@@ -21,6 +24,10 @@ include/linux/mm.h); put put_page(), put_compound_page() (mm/swap.c), free_pages
 split __split_huge_page_pmd(), split_huge_page(), __split_huge_page_refcount() (mm/huge_memory.c); unmap
 zap_huge_pmd(), zap_pte_range(). Patch 9 is gp_cookie, patch 3 is tail_to_head. design=70b50f94 is the fix
 that went upstream: pins of a tail in its _mapcount.
+
+`put` is what a lookup does with the reference it took in vain: `compound` is put_page() as it stands;
+`raw` drops only the counter that the get took and then looks whether the page is a tail; `raw_atomic`
+does both at once; `late` waits until PageTail is clear. Only `compound` is a kernel that ever was.
 
 Left out, with the reason: tree_lock and lru_lock (one thread takes them here), dirty pages, memcg, TLB.
 Reclaim that finds the page in use tries again later. free_check=off lets free_pages_check() leak the page
@@ -49,7 +56,7 @@ REFERENCE: dict[str, int | str] = {}
     gp_cookie=Patch(9),
     tail_to_head=Patch(3),
     lookup_rcu=Switch(default=True),
-    put=Option("compound", "raw", "late"),
+    put=Option("compound", "raw", "raw_atomic", "late"),
     design=Option("v3.1", "70b50f94"),
     free_check=Switch(default=True),
     debug_vm=Switch(default=False),
@@ -164,6 +171,13 @@ def thp_split(p):
             if atomic_dec_and_test(count[page]):
                 if not test_bit(PG_tail, flags[page]):
                     free_hot_cold_page(page)
+            return
+        if p.put == "raw_atomic":
+            with atomic("drop the counter that the get took"):
+                count[page] -= 1
+                last = count[page] == 0 and flags[page] & (1 << PG_tail) == 0
+            if last:
+                free_hot_cold_page(page)
             return
         if p.put == "late":
             spin_until(not test_bit(PG_tail, flags[page]), may_end_here=True)

@@ -1,0 +1,201 @@
+"""The circuit of one step without chance: given states and who steps, the next states and what they say.
+
+The workhorse of the minimizer and of exhaustive search: 512 states in one pass. Next states are canonical:
+registers of dead locals are 0, so that equal states have equal bits.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import llvmlite.ir as ll
+import numpy as np
+from numpy.typing import NDArray
+
+from model.circuit.block_circuit import Codes, draws_needed, judge
+from model.circuit.emit import GateEmitter, i64
+from model.circuit.layout import Layout
+from model.circuit.lower import Lowering, decode
+from model.circuit.native import chunk_lanes, compile_ir
+from model.circuit.netlist import FALSE, Netlist
+from model.circuit.observe import observe
+from model.interpreter import Machine
+from model.program import UNBORN, Program
+
+Bits = NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class StepCircuit:
+    """Literals of one step: `inputs` are state planes, thread lines, then draw lines."""
+
+    net: Netlist
+    layout: Layout
+    codes: Codes
+    inputs: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+
+
+def build_step_circuit(program: Program) -> StepCircuit:
+    """Outputs: the next planes, the threads enabled next, the code planes, ended, yields."""
+    net, layout = Netlist(), Layout(program)
+    made = StepCircuit(net, layout, Codes(len(program.sites)))
+    state = [FALSE if k in layout.always_zero else net.input() for k in range(len(layout.planes))]
+    selected = [net.input() for _ in program.threads]
+    draws = {key: [net.input() for _ in range(key[1])] for key in draws_needed(program)}
+    made.inputs = [*state, *selected, *(line for lines in draws.values() for line in lines)]
+    lowering = Lowering(layout, net, state, selected, lambda ordinal, n: draws[ordinal, n])
+    stepped = lowering.build()
+    planes = _canonical(layout, net, stepped.planes)
+    seen = observe(layout, net, planes)
+    hits = judge(net, stepped.failures, stepped.discarded, seen, net.any(selected), made.codes, FALSE)
+    code = [
+        net.any(line for number, line in hits.items() if number >> q & 1)
+        for q in range(made.codes.width)
+    ]
+    made.outputs = [*planes, *seen.enabled, *code, seen.ended, stepped.yields]
+    return made
+
+
+def _canonical(layout: Layout, net: Netlist, planes: list[int]) -> list[int]:
+    """Registers in which nothing is alive become 0."""
+    result, program = list(planes), layout.program
+    for number, thread in enumerate(program.threads):
+        body, live = layout.bodies[thread.body], program.live[thread.body]
+        start = layout.position["pc", number, 0]
+        bits = planes[start : start + body.pc_width]
+        names = {code: pc for pc, code in body.codes.items()}
+        # A child that has not been spawned holds what it will start with.
+        alive = {**live, UNBORN: live[names[layout.entry_codes[number]]]}
+        for q in range(body.register_width):
+            holding = [
+                body.codes[pc]
+                for pc in body.codes
+                if any(layout.holds(thread.body, name, q) for name in alive[pc])
+            ]
+            lines = decode(net, bits, holding, others=list(body.codes.values()))
+            plane = layout.position["register", number, q]
+            result[plane] = net.and_(planes[plane], net.any(lines.values()))
+    return result
+
+
+def emit_step(circuit: StepCircuit, *, lanes: int) -> str:
+    """LLVM IR of `step(inputs, outputs, chunks)`: planes of each chunk of lanes lie together."""
+    vector = ll.VectorType(i64, lanes // 64)
+    module = ll.Module("step")
+    pointer = vector.as_pointer()
+    function = ll.Function(module, ll.FunctionType(ll.VoidType(), [pointer, pointer, i64]), "step")
+    for argument in function.args[:2]:
+        argument.add_attribute("noalias")
+    entry, loop, done = (function.append_basic_block(name) for name in ("entry", "loop", "done"))
+    ll.IRBuilder(entry).branch(loop)
+    b = ll.IRBuilder(loop)
+    number = b.phi(i64)
+    number.add_incoming(ll.Constant(i64, 0), entry)
+    source = b.gep(function.args[0], [b.mul(number, ll.Constant(i64, len(circuit.inputs)))])
+    target = b.gep(function.args[1], [b.mul(number, ll.Constant(i64, len(circuit.outputs)))])
+    position = {literal >> 1: k for k, literal in enumerate(circuit.inputs) if literal != FALSE}
+
+    def load(gate: int) -> ll.Value:
+        place = b.gep(source, [ll.Constant(i64, position[gate])])
+        return b.load(place, align=8 * vector.count)
+
+    gates = GateEmitter(circuit.net, b, vector, load)
+    for k, literal in enumerate(circuit.outputs):
+        b.store(gates.literal(literal), b.gep(target, [ll.Constant(i64, k)]), align=8 * vector.count)
+    after = b.add(number, ll.Constant(i64, 1))
+    number.add_incoming(after, loop)
+    b.cbranch(b.icmp_unsigned("<", after, function.args[2]), loop, done)
+    ll.IRBuilder(done).ret_void()
+    return str(module)
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """The results for n states: next states [n, planes], enabled [n, threads], code, ended, yields [n]."""
+
+    states: Bits
+    enabled: Bits
+    codes: NDArray[np.int64]
+    ended: Bits
+    yields: Bits
+
+
+class Stepper:
+    """Steps any number of states of a program by given threads, in machine code."""
+
+    def __init__(self, program: Program, *, lanes: int | None = None) -> None:
+        self.program = program
+        self.lanes = lanes if lanes is not None else chunk_lanes()
+        self.circuit = build_step_circuit(program)
+        self.layout = self.circuit.layout
+        self._code = compile_ir(emit_step(self.circuit, lanes=self.lanes), "step")
+        self._call: Callable[..., None] = self._code.function(
+            None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64
+        )
+
+    @cached_property
+    def initial(self) -> Bits:
+        """The initial state: a bit for each plane."""
+        packed = self.layout.initial
+        return np.array([packed >> q & 1 for q in range(len(self.layout.planes))], np.uint8)
+
+    @cached_property
+    def initially_enabled(self) -> Bits:
+        """For each thread, 1 where it is enabled in the initial state."""
+        machine = Machine(self.program)
+        return np.array([machine.is_enabled(t) for t in range(len(machine.pcs))], np.uint8)
+
+    def pc_of(self, state: Bits, thread: int) -> int:
+        """The step before which a thread stands in a state."""
+        body = self.layout.bodies[self.program.threads[thread].body]
+        start = self.layout.position["pc", thread, 0]
+        code = int(state[start : start + body.pc_width] @ (1 << np.arange(body.pc_width)))
+        return next(pc for pc, known in body.codes.items() if known == code)
+
+    @cached_property
+    def draws(self) -> list[tuple[int, int]]:
+        """The draws of the program: (how many choices came before in the step, number of options)."""
+        return draws_needed(self.program)
+
+    def step(self, states: Bits, threads: NDArray[np.int64], draws: Bits | None = None) -> Stepped:
+        """Step state i by thread threads[i], which must be enabled in it.
+
+        `draws` [n, lines] holds the one-hot lines of every draw, in the order of `self.draws`.
+        """
+        count, lanes = len(states), self.lanes
+        chunks = -(-count // lanes)
+        inputs = np.zeros((chunks * lanes, len(self.circuit.inputs)), np.uint8)
+        inputs[:count, : states.shape[1]] = states
+        inputs[np.arange(count), states.shape[1] + threads] = 1
+        if draws is not None:
+            inputs[:count, states.shape[1] + len(self.program.threads) :] = draws
+        packed = np.packbits(
+            inputs.reshape(chunks, lanes, -1).transpose(0, 2, 1), axis=2, bitorder="little"
+        )
+        source = _aligned_copy(packed)
+        size = chunks * len(self.circuit.outputs) * lanes // 8
+        target = _aligned_copy(np.zeros(size, np.uint8))
+        self._call(source.ctypes.data, target.ctypes.data, chunks)
+        bits = np.unpackbits(
+            target.reshape(chunks, len(self.circuit.outputs), lanes // 8), axis=2, bitorder="little"
+        )
+        rows = bits.transpose(0, 2, 1).reshape(chunks * lanes, -1)[:count]
+        planes, able = states.shape[1], states.shape[1] + len(self.program.threads)
+        width = self.circuit.codes.width
+        codes = rows[:, able : able + width].astype(np.int64) @ (1 << np.arange(width))
+        return Stepped(
+            rows[:, :planes], rows[:, planes:able], codes, rows[:, able + width], rows[:, able + width + 1]
+        )
+
+
+def _aligned_copy(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The bytes of an array at an address that is a multiple of 64."""
+    raw = np.empty(values.size + 64, np.uint8)
+    offset = -raw.ctypes.data % 64
+    view = raw[offset : offset + values.size]
+    view[:] = values.ravel()
+    return view

@@ -1,0 +1,99 @@
+"""Campaigns for a person to read, and for a script. Counts are text in JSON: they pass 2^53."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from service.reading import columns, option_for, pretty
+from storage.campaigns import CampaignSummary, CampaignTotals
+
+
+def campaigns_lines(found: Sequence[CampaignSummary], *, database: str) -> list[str]:
+    """One line a campaign."""
+    if not found:
+        return [f"no campaign is stored in {database}"]
+    head = ("#", "program", "seed", "state", "schedules", "violations", "started")
+    rows = [
+        (
+            str(each.campaign_id),
+            each.program_name,
+            str(each.plan.root_seed),
+            each.state.value,
+            f"{each.schedules:,}",
+            f"{each.violations:,}",
+            f"{each.started_at:%Y-%m-%d %H:%M}",
+        )
+        for each in found
+    ]
+    see = f"gracefuzz campaigns show {found[0].campaign_id}{option_for(database)}"
+    return [*columns([head, *rows], right=frozenset({0, 2, 4, 5})), "", f"see one:  {see}"]
+
+
+def campaigns_json(found: Sequence[CampaignSummary]) -> str:
+    """The same as a list."""
+    return pretty([_summary(each) for each in found])
+
+
+def campaign_lines(summary: CampaignSummary, totals: CampaignTotals) -> list[str]:
+    """All that is known of a campaign."""
+    plan = summary.plan
+    ended = "" if summary.ended_at is None else f" to {summary.ended_at:%H:%M:%S} (UTC)"
+    excluded = ", ".join(map(str, plan.excluded_failures)) or "none"
+    lines = [
+        f"campaign {summary.campaign_id}   {summary.program_name}   seed {plan.root_seed}",
+        f"state       {summary.state.value}" + (f": {summary.ending}" if summary.ending else ""),
+        f"time        {summary.started_at:%Y-%m-%d %H:%M:%S}{ended}",
+        f"scheduler   {plan.scheduler}, engine revision {plan.engine_revision}",
+        f"budget      {plan.budget}",
+        f"excluded    {excluded}",
+        f"ir hash     {plan.program_ir_hash}",
+        "",
+        f"blocks      {totals.blocks_done:,}",
+        f"schedules   {totals.schedules:,}",
+        f"steps       {totals.steps:,}",
+        f"reached     {len(totals.steps_reached)} steps of the program",
+        "",
+        "outcomes",
+    ]
+    lines += [*_counts(totals.outcomes), "", "violations by oracle", *_counts(totals.site_counts)]
+    if totals.disagreements:
+        lines += ["", f"{totals.disagreements} DISAGREEMENTS between the engines: report this"]
+    return lines
+
+
+def campaign_json(summary: CampaignSummary, totals: CampaignTotals) -> str:
+    """The same as an object."""
+    return pretty(
+        {
+            **_summary(summary),
+            "outcomes": {name: str(count) for name, count in totals.outcomes.items()},
+            "sites": {name: str(count) for name, count in totals.site_counts.items()},
+            "steps_reached": sorted(totals.steps_reached),
+            "disagreements": totals.disagreements,
+        }
+    )
+
+
+def _counts(counts: Mapping[str, int]) -> list[str]:
+    rows = [(f"  {name}", f"{count:,}") for name, count in counts.items()]
+    return columns(rows, right=frozenset({1})) or ["  none"]
+
+
+def _summary(each: CampaignSummary) -> dict[str, object]:
+    return {
+        "campaign": each.campaign_id,
+        "program": each.program_name,
+        "ir_hash": each.plan.program_ir_hash,
+        "scheduler": each.plan.scheduler,
+        "seed": str(each.plan.root_seed),
+        "engine_revision": each.plan.engine_revision,
+        "budget": json.loads(each.plan.budget),
+        "excluded_failures": list(each.plan.excluded_failures),
+        "state": each.state.value,
+        "ending": each.ending,
+        "started_at": each.started_at.isoformat(),
+        "ended_at": None if each.ended_at is None else each.ended_at.isoformat(),
+        "blocks": str(each.blocks_done),
+        "schedules": str(each.schedules),
+        "steps": str(each.steps),
+        "violations": str(each.violations),
+    }

@@ -1,0 +1,222 @@
+"""The commands that `service` adds to the command line: what there is, and what was found."""
+
+from typing import Annotated
+
+import typer
+
+Db = Annotated[str, typer.Option("--db", envvar="GRACEFUZZ_DB", help="The database to read.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DB_DEFAULT = "gracefuzz.db"
+
+PROGRAMS_HELP = """
+List the programs that come with gracefuzz.
+
+Examples:
+
+  gracefuzz programs
+
+  gracefuzz programs --json
+"""
+
+SHOW_HELP = """
+Show a program: its parameters, its threads step by step, its oracles, its source.
+
+PROGRAM is a name of the library, or path/to/file.py or path/to/file.py:name.
+
+Examples:
+
+  gracefuzz show thp_split
+
+  gracefuzz show thp_split --param gp_cookie=on
+
+  gracefuzz show ./my_lock.py --json
+"""
+
+LIST_HELP = """
+List the failures of a database, newest first.
+
+Examples:
+
+  gracefuzz failures list
+
+  gracefuzz failures list --program thp_split --json
+"""
+
+FAILURE_HELP = """
+Show a failure: its minimal interleaving in columns, how far it is proved, how to reproduce it.
+
+Examples:
+
+  gracefuzz failures show 1
+
+  gracefuzz failures show 1 --json
+"""
+
+REPLAY_HELP = """
+Execute the minimal interleaving of a failure again, in the program as it was stored.
+
+With --step, go forward and back through it: n or the right arrow, p or the left arrow, q. The same
+letters may come from a pipe. The exit code is 0 where the failure shows again, and 3 where it does
+not, which would be a defect of gracefuzz.
+
+Examples:
+
+  gracefuzz failures replay 1
+
+  gracefuzz failures replay 1 --step
+
+  echo nnp | gracefuzz failures replay 1 --step
+
+  gracefuzz failures replay 1 --json
+"""
+
+CAMPAIGNS_HELP = """
+List the campaigns of a database, newest first.
+
+Examples:
+
+  gracefuzz campaigns list
+
+  gracefuzz campaigns list --program thp_split --json
+"""
+
+CAMPAIGN_HELP = """
+Show a campaign: what was asked, what was executed, exactly, and how it ended.
+
+Examples:
+
+  gracefuzz campaigns show 1
+
+  gracefuzz campaigns show 1 --json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("programs", help=PROGRAMS_HELP)(programs_command)
+    app.command("show", help=SHOW_HELP)(show_command)
+    failures = typer.Typer(help="What was found.", no_args_is_help=True, rich_markup_mode=None)
+    failures.command("list", help=LIST_HELP)(failures_list)
+    failures.command("show", help=FAILURE_HELP)(failures_show)
+    failures.command("replay", help=REPLAY_HELP)(failures_replay)
+    app.add_typer(failures, name="failures")
+    campaigns = typer.Typer(help="What was executed.", no_args_is_help=True, rich_markup_mode=None)
+    campaigns.command("list", help=CAMPAIGNS_HELP)(campaigns_list)
+    campaigns.command("show", help=CAMPAIGN_HELP)(campaigns_show)
+    app.add_typer(campaigns, name="campaigns")
+
+
+# What a command needs is imported in it: `gracefuzz --help` needs neither SQL nor LLVM.
+
+
+def programs_command(as_json: Json = False) -> None:
+    """The library."""
+    from service.programs import library_json, library_lines
+
+    _print(library_json() if as_json else library_lines())
+
+
+def show_command(
+    program: Annotated[str, typer.Argument(help="A name of the library, or file.py[:name].")],
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter; repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """One program."""
+    from service.programs import program_json, program_lines
+    from storage.sources import compile_source, find_source, parameters_of
+
+    source = find_source(program)
+    compiled = compile_source(source, parameters_of(param or []))
+    _print(program_json(source, compiled) if as_json else program_lines(source, compiled))
+
+
+def failures_list(
+    program: Annotated[str | None, typer.Option(help="Of this program only.")] = None,
+    db: Db = DB_DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """All failures."""
+    from service.failures import failures_json, failures_lines
+    from service.reading import existing_database
+    from storage.failures import list_failures
+
+    with existing_database(db) as database, database.read() as session:
+        found = list_failures(session, program=program)
+    _print(failures_json(found) if as_json else failures_lines(found, database=db))
+
+
+def failures_show(
+    failure: Annotated[int, typer.Argument(help="The number of the failure.")],
+    db: Db = DB_DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """One failure."""
+    from service.failures import failure_json, failure_lines, load_failure
+    from service.reading import existing_database
+
+    with existing_database(db) as database, database.read() as session:
+        loaded = load_failure(session, failure)
+    _print(failure_json(loaded) if as_json else failure_lines(loaded, database=db))
+
+
+def failures_replay(
+    failure: Annotated[int, typer.Argument(help="The number of the failure.")],
+    step: Annotated[bool, typer.Option("--step", help="Forward and back, step by step.")] = False,
+    db: Db = DB_DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """One failure, executed again."""
+    from service.failures import load_failure
+    from service.reading import existing_database
+    from service.replaying import replayed, show_steps, trace_json, trace_lines
+
+    with existing_database(db) as database, database.read() as session:
+        loaded = load_failure(session, failure)
+    again = replayed(loaded)
+    if step and not as_json:
+        show_steps(again)
+    else:
+        _print(trace_json(again) if as_json else trace_lines(again))
+    if not again.is_reproduced:
+        typer.echo(
+            "the stored interleaving does not fail as it did: this is a defect of gracefuzz, "
+            "please report it",
+            err=True,
+        )
+        raise typer.Exit(3)
+
+
+def campaigns_list(
+    program: Annotated[str | None, typer.Option(help="Of this program only.")] = None,
+    db: Db = DB_DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """All campaigns."""
+    from service.campaigns import campaigns_json, campaigns_lines
+    from service.reading import existing_database
+    from storage.campaigns import list_campaigns
+
+    with existing_database(db) as database, database.read() as session:
+        found = list_campaigns(session, program=program)
+    _print(campaigns_json(found) if as_json else campaigns_lines(found, database=db))
+
+
+def campaigns_show(
+    campaign: Annotated[int, typer.Argument(help="The number of the campaign.")],
+    db: Db = DB_DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """One campaign."""
+    from service.campaigns import campaign_json, campaign_lines
+    from service.reading import existing_database
+    from storage.campaigns import campaign_totals, get_campaign
+
+    with existing_database(db) as database, database.read() as session:
+        summary, totals = get_campaign(session, campaign), campaign_totals(session, campaign)
+    _print(campaign_json(summary, totals) if as_json else campaign_lines(summary, totals))
+
+
+def _print(text: str | list[str]) -> None:
+    print(text if isinstance(text, str) else "\n".join(text))

@@ -1,0 +1,42 @@
+"""Opening a database to read what is there: one that does not exist yet is not made by looking."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from storage.errors import StorageError
+from storage.session import Database, open_database
+
+
+def existing_database(location: str) -> Database:
+    """Open a database that a campaign has made. Raises StorageError."""
+    if "://" not in location and not Path(location).expanduser().exists():
+        raise StorageError(
+            f"there is no database {location}\n"
+            "    a campaign makes it: gracefuzz fuzz thp_split; or name another with --db"
+        )
+    return open_database(location)
+
+
+def pretty(document: object) -> str:
+    """JSON as every command prints it."""
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def option_for(database: str) -> str:
+    """What to add to a suggested command so that it reads the same database."""
+    return "" if database == "gracefuzz.db" else f" --db {database}"
+
+
+def columns(rows: Sequence[tuple[str, ...]], *, right: frozenset[int] = frozenset()) -> list[str]:
+    """Rows below each other in columns two spaces apart; those in `right` are aligned right."""
+    if not rows:
+        return []
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return [
+        "  ".join(
+            text.rjust(width) if at in right else text.ljust(width)
+            for at, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,96 @@
+"""A program is found by what a person types; what is wrong with a file is said with its line."""
+
+import pytest
+
+from model.language import LanguageError, ParameterError
+from storage.sources import SourceError, compile_source, find_source, parameters_of, text_of
+
+FINE = """
+from model.language import READ_ONCE, program, uint
+
+@program()
+def first(p):
+    \"\"\"Reads once.\"\"\"
+    slot = p.shared("slot", uint(2))
+
+    @p.thread()
+    def read():
+        READ_ONCE(slot)
+"""
+
+
+def written(tmp_path, text):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_with_one_program_needs_no_name(tmp_path):
+    path = written(tmp_path, FINE)
+    source = find_source(str(path))
+    assert (source.name, source.sentence) == ("first", "Reads once.")
+    assert compile_source(source, {}).name == "first"
+    assert text_of(source) == FINE
+
+
+def test_a_program_of_a_file_is_found_by_name(tmp_path):
+    path = written(tmp_path, FINE + FINE.replace("first", "second"))
+    assert find_source(f"{path}:second").name == "second"
+    with pytest.raises(SourceError, match=r"has 2 programs: it has first, second\n    declare one"):
+        find_source(str(path))
+    with pytest.raises(SourceError, match="has no program called 'third'"):
+        find_source(f"{path}:third")
+
+
+def test_a_file_may_import_its_neighbour(tmp_path):
+    (tmp_path / "neighbour_of_mine.py").write_text("WIDTH = 3\n")
+    text = "from neighbour_of_mine import WIDTH\n" + FINE.replace("uint(2)", "uint(WIDTH)")
+    compiled = compile_source(find_source(str(written(tmp_path, text))), {})
+    assert compiled.variable["slot"].type.width == 3
+
+
+def test_a_name_that_is_not_in_the_library_is_answered_with_those_that_are():
+    with pytest.raises(
+        SourceError, match=r"no program is called 'nope': the library has .*thp_split"
+    ):
+        find_source("nope")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(SourceError, match=r"there is no file .*/gone.py"):
+        find_source(str(tmp_path / "gone.py"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def x(:\n", r"mine.py:1: not Python: "),
+        ("x = 1\nimport nothing_called_so\n", r"mine.py:2: ModuleNotFoundError: No module"),
+        ("x = [][3]\n", r"mine.py:1: IndexError: "),
+    ],
+)
+def test_what_a_file_raises_is_said_with_its_line(tmp_path, text, said):
+    with pytest.raises(SourceError, match=said):
+        find_source(str(written(tmp_path, text)))
+
+
+@pytest.mark.parametrize(
+    "line", ['p.shared("slot", uint(2), init=9)', 'p.shared("1", uint(2))', "p.missing"]
+)
+def test_what_a_declaration_raises_is_the_authors_mistake(tmp_path, line):
+    text = FINE.replace('    slot = p.shared("slot", uint(2))', f"    slot = {line}")
+    with pytest.raises((SourceError, LanguageError), match=r"mine.py:7"):
+        compile_source(find_source(str(written(tmp_path, text))), {})
+
+
+def test_an_unknown_parameter_stays_one(tmp_path):
+    source = find_source(str(written(tmp_path, FINE)))
+    with pytest.raises(ParameterError):
+        compile_source(source, {"pages": 3})
+
+
+def test_parameters_have_a_name_and_a_value():
+    assert parameters_of(["a=1", "b=x=y", "c="]) == {"a": "1", "b": "x=y", "c": ""}
+    for wrong, said in ((["a"], "NAME=VALUE"), (["=1"], "NAME=VALUE"), (["a=1", "a=2"], "twice")):
+        with pytest.raises(SourceError, match=said):
+            parameters_of(wrong)

@@ -1,0 +1,141 @@
+"""The figures of `gracefuzz bench`: a registry of measurements, each a function that gives numbers.
+
+Names are flat, `program.what_and_unit`, and do not change between versions, so that figures of two
+versions can be compared. A median of several turns is given with its spread where there is one.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+Figures = Mapping[str, float]
+
+PROGRAM = "thp_split"
+TURNS = 3
+PAIRS = 10
+PAIR_SECONDS = 2.0
+SECONDS_MAX = 120.0
+
+
+class BenchError(Exception):
+    """A measurement has nothing to say, since what it measures did not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A name to ask for, what it means, and the function; `figures` may have several names."""
+
+    name: str
+    sentence: str
+    figures: Callable[[], Figures]
+
+
+def measurements() -> dict[str, Measurement]:
+    """All of them, by name, in the order of the table. Adding one is adding a line here."""
+    known = (
+        Measurement("engine", "the engine against scalar C, and compiling", engine_figures),
+        Measurement(
+            "first_failure_seconds",
+            "from the command to a stored, minimized failure, in one process",
+            lambda: {"first_failure_seconds": first_failure_seconds(workers=0)},
+        ),
+        Measurement(
+            "first_failure_with_ray_seconds",
+            "the same with two workers, Ray's start and end included",
+            lambda: {"first_failure_with_ray_seconds": first_failure_seconds(workers=2)},
+        ),
+        Measurement(
+            "two_worker_speedup",
+            "schedules of two workers to those of one, in the same time",
+            two_worker_speedup,
+        ),
+    )
+    return {each.name: each for each in known}
+
+
+def measure(names: Iterable[str]) -> dict[str, float]:
+    """The figures of the named measurements, one after the other."""
+    known, figures = measurements(), dict[str, float]()
+    for name in names:
+        print(f"measuring {name}: {known[name].sentence}", file=sys.stderr)
+        figures.update(known[name].figures())
+    return figures
+
+
+def print_figures(figures: Figures, *, as_json: bool) -> None:
+    """One flat object, or a table."""
+    if as_json:
+        print(json.dumps(figures, indent=2))
+        return
+    table = Table("figure", "value", box=None)
+    table.columns[1].justify = "right"
+    for name, value in figures.items():
+        table.add_row(name, f"{value:,.0f}" if value >= 1000 else f"{value:.3f}")
+    Console(soft_wrap=True).print(table)
+
+
+def engine_figures() -> Figures:
+    """Steps per second, ratio to scalar C, time to compile. Raises BenchError without gcc."""
+    from workers.bench_engine import measurements as engine_measurements
+
+    try:
+        return engine_measurements()
+    except FileNotFoundError as error:
+        raise BenchError(f"{error}\n    install gcc, or leave it out with --only") from error
+
+
+def first_failure_seconds(*, workers: int) -> float:
+    """Median seconds of a whole `gracefuzz fuzz --stop-on-first`, from start to end of its process.
+
+    Raises BenchError where it stores no failure, or one whose minimum is not proved.
+    """
+    return statistics.median(_first_failure(workers=workers) for _ in range(TURNS))
+
+
+def two_worker_speedup() -> Figures:
+    """Schedules of two workers divided by those of one: median of ten interleaved pairs, spread.
+
+    Both are whole campaigns with their database, on the same two actors, one of which rests while
+    one worker is measured. Raises BenchError on a machine with one core.
+    """
+    from workers.bench_pool import paired_campaigns
+    from workers.commands import cores
+
+    if cores() < 2:
+        raise BenchError("two workers need two cores")
+    ratios = paired_campaigns(PROGRAM, pairs=PAIRS, seconds=PAIR_SECONDS)
+    return {
+        "two_worker_speedup": statistics.median(ratios),
+        "two_worker_speedup.low": min(ratios),
+        "two_worker_speedup.high": max(ratios),
+    }
+
+
+def _first_failure(*, workers: int) -> float:
+    with tempfile.TemporaryDirectory(prefix="gracefuzz-bench-") as folder:
+        command = [str(Path(sys.executable).with_name("gracefuzz")), "fuzz", PROGRAM]
+        command += ["--stop-on-first", "--time", "60s", "--workers", str(workers), "--json"]
+        command += ["--db", os.path.join(folder, "bench.db")]
+        begun = time.perf_counter()
+        ended = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=SECONDS_MAX
+        )
+        seconds = time.perf_counter() - begun
+    if ended.returncode != 1:
+        raise BenchError(f"no failure of {PROGRAM} was stored: {ended.stderr.strip()[-500:]}")
+    found = json.loads(ended.stdout)["failures"]
+    for failure in found:
+        open_criteria = [name for name, level in failure["proof"].items() if level != "proved"]
+        if open_criteria:
+            raise BenchError(f"the failure is not proved minimal: {', '.join(open_criteria)}")
+    return seconds

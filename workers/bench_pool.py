@@ -1,0 +1,98 @@
+"""Campaigns of one and of two workers in turns, for the figure `two_worker_speedup`."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.program_json import to_json
+from model.schedulers.uniform_walk import UniformWalk
+from storage.session import Database, open_database
+from storage.sources import compile_source, find_source
+from workers.campaign import Budget, Coordinator, Order
+from workers.pool import Pool, Report
+from workers.progress import FoundFailure, Progress
+from workers.shards import BlockRange, ShardSpec
+
+ROOT_SEED = 1
+WARM_UP_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A pool of which only the first worker takes ranges; the others rest."""
+
+    pool: Pool
+    worker: str
+
+    @property
+    def name(self) -> str:
+        """How a person reads it."""
+        return "1 worker"
+
+    def takers(self) -> list[str]:
+        """The one worker, while it takes a range."""
+        return [worker for worker in self.pool.takers() if worker == self.worker]
+
+    def submit(self, worker: str, blocks: BlockRange) -> None:
+        """As the pool does."""
+        self.pool.submit(worker, blocks)
+
+    def wait(self, *, seconds_max: float) -> list[Report]:
+        """As the pool does."""
+        return self.pool.wait(seconds_max=seconds_max)
+
+    def close(self) -> None:
+        """The pool is closed by who opened it."""
+
+
+class Silent:
+    """An observer that has nothing to say."""
+
+    def progressed(self, progress: Progress) -> None:
+        """Nothing."""
+
+    def found(self, failure: FoundFailure) -> None:
+        """Nothing."""
+
+    def said(self, sentence: str) -> None:
+        """Nothing."""
+
+
+def paired_campaigns(program: str, *, pairs: int, seconds: float) -> list[float]:
+    """For each pair, the schedules a second of two workers divided by those of one.
+
+    Which of the two comes first alternates, so that a machine that slows down favours neither.
+    """
+    from workers.ray_pool import RayPool
+
+    source = find_source(program)
+    compiled = compile_source(source, {})
+    spec = ShardSpec(to_json(compiled), ROOT_SEED)
+    ratios = []
+    with tempfile.TemporaryDirectory(prefix="gracefuzz-bench-") as folder:
+        pool = RayPool(spec, workers=2)
+        try:
+            with open_database(Path(folder) / "bench.db") as database:
+                alone = OneOf(pool, pool.takers()[0])
+                order = Order(compiled, "", UniformWalk().name, ROOT_SEED, Budget(seconds=seconds))
+                _schedules_per_second(database, pool, _for(order, WARM_UP_SECONDS))
+                for number in range(pairs):
+                    pools: list[Pool] = [alone, pool] if number % 2 else [pool, alone]
+                    rates = {
+                        each.name: _schedules_per_second(database, each, order) for each in pools
+                    }
+                    ratios.append(rates[pool.name] / rates[alone.name])
+        finally:
+            pool.close()
+    return ratios
+
+
+def _schedules_per_second(database: Database, pool: Pool, order: Order) -> float:
+    report = Coordinator(database, pool, order, Silent(), lambda: False).execute()
+    return report.progress.schedules / report.seconds
+
+
+def _for(order: Order, seconds: float) -> Order:
+    return Order(
+        order.program, order.source, order.scheduler, order.root_seed, Budget(seconds=seconds)
+    )

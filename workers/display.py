@@ -1,0 +1,168 @@
+"""What a person sees of a campaign: the same few lines while it goes on and when it has ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from model.program import Outcome, show_parameter
+from workers.progress import FoundFailure, Progress
+
+PREFIXES = "kMGTPE"
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """What does not change during a campaign."""
+
+    program: str
+    parameters: tuple[tuple[str, int | str], ...]
+    seed: int
+    workers: str
+    cores: int
+    vectors: str
+
+
+def lines_of(
+    title: Title, progress: Progress, *, seconds: float, timestamp_seconds: float
+) -> list[str]:
+    """The screen, without colours: title, amount of work, violations, coverage, failures."""
+    parameters = "".join(f"  {k}={show_parameter(v)}" for k, v in title.parameters)
+    rate = progress.steps / seconds / title.cores if seconds > 0 else 0.0
+    core = " a core" if title.cores > 1 else ""
+    lines = [
+        f"gracefuzz {version('gracefuzz')}   {title.program}{parameters}"
+        f"     seed {title.seed}   {title.workers}",
+        f"  {amount(progress.schedules)} schedules in {duration(seconds)}   "
+        f"{amount(rate)} steps/s{core}   512 lanes, {title.vectors}",
+        _violations(progress, timestamp_seconds),
+        f"  reached     {len(progress.steps_reached)}/{progress.program_steps} steps",
+        *_warnings(progress),
+    ]
+    failures = sorted(progress.failures.values(), key=lambda found: found.failure_id)
+    return lines + ([""] + [failure_line(found) for found in failures] if failures else [])
+
+
+def last_lines(progress: Progress, *, database: str) -> list[str]:
+    """What to do next, after a campaign has ended."""
+    if not progress.failures:
+        return ["", f"no failure was found; what was executed is in {database}"]
+    option = "" if database == "gracefuzz.db" else f" --db {database}"
+    first = min(progress.failures)
+    return [
+        "",
+        f"see one:   gracefuzz failures show {first}{option}",
+        f"replay it: gracefuzz failures replay {first} --step{option}",
+        f"all of it: gracefuzz failures list{option}",
+    ]
+
+
+def failure_line(found: FoundFailure) -> str:
+    """One failure with its size and proof level."""
+    record = found.finding.record
+    proof = "proved" if found.finding.is_proved else "local"
+    known = "" if found.is_new else "   known before"
+    return (
+        f"  #{found.failure_id}  {record.oracle}: {record.sentence}   {record.steps} steps  "
+        f"{record.preemptions} preemption{'' if record.preemptions == 1 else 's'}  "
+        f"minimal: {proof}{known}"
+    )
+
+
+def amount(number: float) -> str:
+    """Three digits and a prefix: `4.10 G`; whole below a thousand."""
+    if number < 999.5:
+        return f"{number:.0f}"
+    power = 0
+    while number >= 999.5 and power < len(PREFIXES):
+        number /= 1000
+        power += 1
+    digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
+    return f"{number:.{digits}f} {PREFIXES[power - 1]}"
+
+
+def duration(seconds: float) -> str:
+    """`0.31 s`, `1 m 02 s`, `3 h 05 m`."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} m"
+
+
+class LiveScreen:
+    """The lines, kept up to date on a terminal. Nothing is written to what is no terminal."""
+
+    def __init__(self, title: Title, console: Console) -> None:
+        self._title = title
+        self._console = console
+        self._live = Live(
+            console=console,
+            transient=True,
+            auto_refresh=False,
+        )
+
+    def begin(self) -> None:
+        """Take the lower part of the terminal, where there is one."""
+        if self._console.is_terminal:
+            self._live.start()
+
+    def end(self) -> None:
+        """Leave the terminal as it was."""
+        self._live.stop()
+
+    def show(self, progress: Progress, *, seconds: float) -> None:
+        """Replace the lines."""
+        if self._console.is_terminal:
+            now = datetime.now(UTC).timestamp()
+            lines = lines_of(self._title, progress, seconds=seconds, timestamp_seconds=now)
+            self._live.update(styled(lines), refresh=True)
+
+    def say(self, sentence: str) -> None:
+        """Write a message above the lines."""
+        self._console.print(Text(sentence), soft_wrap=True)
+
+
+def styled(lines: Sequence[str]) -> Text:
+    """The lines with the title bold and failures red, where colours are wanted."""
+    text = Text()
+    for number, line in enumerate(lines):
+        style = "bold" if number == 0 else "red" if line.startswith("  #") else ""
+        text.append(line, style)
+        if number + 1 < len(lines):
+            text.append("\n")
+    return text
+
+
+def _violations(progress: Progress, timestamp_seconds: float) -> str:
+    distinct = f"{len(progress.failures)} distinct ({progress.new_failures} new)"
+    count = f"  violations  {amount(progress.violations)}, {distinct}"
+    if progress.last_new_timestamp_seconds is None:
+        return count
+    ago = max(0.0, timestamp_seconds - progress.last_new_timestamp_seconds)
+    return f"{count}   last new {duration(ago)} ago"
+
+
+def _warnings(progress: Progress) -> list[str]:
+    """What a person must know before trusting the rest."""
+    said = []
+    limited = progress.outcomes[Outcome.STEP_LIMIT.value]
+    if limited:
+        said.append(f"  {amount(limited)} executions hit the step limit: they have passed nothing")
+    discarded = progress.outcomes[Outcome.DISCARDED.value]
+    if discarded:
+        said.append(f"  {amount(discarded)} executions were discarded by assume()")
+    if progress.passed_over:
+        said.append(f"  {amount(progress.passed_over)} replayed violations were passed over")
+    if progress.disagreements:
+        said.append(f"  {progress.disagreements} DISAGREEMENTS between the engines: report this")
+    if progress.quarantined:
+        said.append(f"  in quarantine: {', '.join(map(str, progress.quarantined))}")
+    return said

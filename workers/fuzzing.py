@@ -1,0 +1,195 @@
+"""`gracefuzz fuzz` without its options: open everything, let the campaign work, close everything.
+
+Opened in the order in which it fails cheaply: the program, the database, the metrics, the workers.
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+
+import typer
+from rich.console import Console
+
+from model.circuit.native import vector_name
+from model.interpreter import replay
+from model.known import Pairs, conflicting_pairs
+from model.program import Program
+from model.program_json import from_json, to_json
+from model.schedulers.uniform_walk import UniformWalk
+from model.stored_schedule import reconstruct
+from storage.failures import get_failure
+from storage.programs import get_program
+from storage.session import Database, open_database
+from storage.sources import compile_source, find_source, text_of
+from workers.campaign import Budget, CampaignReport, Coordinator, Order
+from workers.display import LiveScreen, Title, failure_line, last_lines, lines_of, styled
+from workers.local_pool import LocalPool
+from workers.metrics import LOOPBACK, CampaignCollector, served
+from workers.pool import Pool
+from workers.progress import FoundFailure, Progress, Verdict
+from workers.report import report_json
+from workers.shards import ShardSpec
+from workers.stopping import StopRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for on the command line, with its units settled."""
+
+    program: str
+    parameters: Mapping[str, str]
+    budget: Budget
+    seed: int
+    workers: int
+    database: str
+    excluded_failures: tuple[int, ...]
+    only_new: bool
+    metrics_port: int | None
+    as_json: bool
+
+
+def fuzz(wish: Wish) -> Verdict:
+    """Start a campaign, show it, and give the exit code.
+
+    Raises what the program, the database, the metrics' port or the pool refuse.
+    """
+    source = find_source(wish.program)
+    program = compile_source(source, wish.parameters)
+    order = Order(
+        program=program,
+        source=text_of(source),
+        scheduler=UniformWalk().name,
+        root_seed=wish.seed,
+        budget=wish.budget,
+        excluded_failures=wish.excluded_failures,
+    )
+    stop = StopRequest()
+    with ExitStack() as stack:
+        stack.enter_context(stop.listening())
+        database = stack.enter_context(open_database(wish.database))
+        excluded = excluded_pairs(database, program, wish.excluded_failures)
+        collector = CampaignCollector(program.name, program_steps=Progress(program).program_steps)
+        console = Console(stderr=True, highlight=False)
+        if wish.metrics_port is not None:
+            port = stack.enter_context(served(collector, port=wish.metrics_port))
+            console.print(f"metrics: http://{LOOPBACK}:{port}/metrics")
+        spec = ShardSpec(to_json(program), wish.seed, excluded)
+        pool = stack.enter_context(closing(open_pool(spec, workers=wish.workers)))
+        stop.listen()
+        title = Title(
+            program.name,
+            program.parameters,
+            wish.seed,
+            pool.name,
+            max(1, wish.workers),
+            vector_name(),
+        )
+        with showing(title, console, collector, stop) as watcher:
+            report = Coordinator(
+                database, pool, order, watcher, lambda: stop.is_requested
+            ).execute()
+    return conclude(wish, order, report, title)
+
+
+def conclude(wish: Wish, order: Order, report: CampaignReport, title: Title) -> Verdict:
+    """Print the last screen, or the JSON object, and give the exit code."""
+    verdict = report.progress.verdict(only_new=wish.only_new)
+    if wish.as_json:
+        print(report_json(report, order, database=wish.database, verdict=verdict))
+    else:
+        lines = lines_of(
+            title, report.progress, seconds=report.seconds, timestamp_seconds=time.time()
+        )
+        lines += last_lines(report.progress, database=wish.database)
+        lines += [f"campaign {report.campaign_id}: {report.ending.value}"]
+        Console(highlight=False, soft_wrap=True).print(styled(lines))
+    if verdict is Verdict.INFRASTRUCTURE:
+        typer.echo(
+            "no violation was found, but that proves nothing: "
+            + ("nothing was executed" if report.progress.blocks == 0 else "see the messages above"),
+            err=True,
+        )
+    return verdict
+
+
+def open_pool(spec: ShardSpec, *, workers: int) -> Pool:
+    """Ray actors, or this process alone for 0. Raises PoolError."""
+    if workers == 0:
+        return LocalPool(spec)
+    # Imported here: Ray takes a third of a second, and --workers 0 does without it.
+    from workers.ray_pool import RayPool
+
+    return RayPool(spec, workers=workers)
+
+
+def excluded_pairs(
+    database: Database, program: Program, failures: tuple[int, ...]
+) -> tuple[Pairs, ...]:
+    """What tells the executions to pass over: the conflicting pairs of minimal interleavings.
+
+    Raises UnknownFailure, and BadParameter for a failure of another program.
+    """
+    excluded = []
+    with database.read() as session:
+        for failure_id in failures:
+            record = get_failure(session, failure_id).record
+            if record.program_name != program.name:
+                raise typer.BadParameter(
+                    f"failure {failure_id} is one of {record.program_name}, not of {program.name}"
+                )
+            stored = from_json(get_program(session, record.ir_hash).ir)
+            trace = replay(stored, reconstruct(stored, record.schedule))
+            pairs = conflicting_pairs(trace)
+            if not pairs:
+                raise typer.BadParameter(
+                    f"failure {failure_id} needs no other thread: it cannot be passed over"
+                )
+            excluded.append(pairs)
+    return tuple(excluded)
+
+
+class Watcher:
+    """Passes on what the coordinator says: to the screen, the collector and stderr."""
+
+    def __init__(
+        self, screen: LiveScreen, console: Console, collector: CampaignCollector, stop: StopRequest
+    ) -> None:
+        self._screen = screen
+        self._console = console
+        self._collector = collector
+        self._stop = stop
+        self._stop_was_said = False
+        self._begun = time.monotonic()
+
+    def progressed(self, progress: Progress) -> None:
+        """Update the screen and the metrics."""
+        if self._stop.is_requested and not self._stop_was_said:
+            self._stop_was_said = True
+            self.said("stopping when what is in flight has ended; Ctrl-C again aborts")
+        self._collector.publish(progress)
+        self._screen.show(progress, seconds=time.monotonic() - self._begun)
+
+    def found(self, failure: FoundFailure) -> None:
+        """On a terminal the screen shows it; elsewhere a line does."""
+        if not self._console.is_terminal:
+            self.said(("new:" if failure.is_new else "seen:") + failure_line(failure))
+
+    def said(self, sentence: str) -> None:
+        """A message on stderr."""
+        self._screen.say(sentence)
+
+
+@contextmanager
+def showing(
+    title: Title, console: Console, collector: CampaignCollector, stop: StopRequest
+) -> Iterator[Watcher]:
+    """A watcher whose screen is on inside the block."""
+    sys.stdout.flush()
+    screen = LiveScreen(title, console)
+    screen.begin()
+    try:
+        yield Watcher(screen, console, collector, stop)
+    finally:
+        screen.end()

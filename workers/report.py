@@ -1,0 +1,61 @@
+"""How a campaign ended, as one JSON object. Counts are text: they may pass 2^53."""
+
+import json
+
+from workers.campaign import CampaignReport, Order
+from workers.progress import FoundFailure, Verdict
+
+
+def report_json(report: CampaignReport, order: Order, *, database: str, verdict: Verdict) -> str:
+    """What `gracefuzz fuzz --json` prints."""
+    progress = report.progress
+    return json.dumps(
+        {
+            "campaign": report.campaign_id,
+            "database": database,
+            "program": order.program.name,
+            "parameters": dict(order.program.parameters),
+            "ir_hash": order.program.hash,
+            "scheduler": order.scheduler,
+            "seed": str(order.root_seed),
+            "ending": report.ending.value,
+            "exit_code": int(verdict),
+            "seconds": round(report.seconds, 3),
+            "blocks": str(progress.blocks),
+            "schedules": str(progress.schedules),
+            "steps": str(progress.steps),
+            "violations": {
+                "new": str(progress.new_failures),
+                "known": str(progress.known_violations),
+            },
+            "passed_over": str(progress.passed_over),
+            "outcomes": {name: str(progress.outcomes[name]) for name in sorted(progress.outcomes)},
+            "sites": {name: str(progress.site_hits[name]) for name in sorted(progress.site_hits)},
+            "program_steps": progress.program_steps,
+            "steps_reached": sorted(progress.steps_reached),
+            "disagreements": progress.disagreements,
+            "workers_lost": progress.workers_lost,
+            "quarantined": [[each.first, each.blocks] for each in progress.quarantined],
+            "failures": [_failure(progress.failures[n]) for n in sorted(progress.failures)],
+        },
+        indent=2,
+    )
+
+
+def _failure(found: FoundFailure) -> dict[str, object]:
+    record = found.finding.record
+    return {
+        "failure": found.failure_id,
+        "new": found.is_new,
+        "fingerprint": record.fingerprint,
+        "oracle": record.oracle,
+        "sentence": record.sentence,
+        "step": record.step_label,
+        "preemptions": record.preemptions,
+        "switches": record.switches,
+        "threads": record.threads,
+        "steps": record.steps,
+        "proof": json.loads(record.proof),
+        "states": found.finding.states,
+        "first_schedule_ordinal": str(record.first_schedule_ordinal),
+    }
