@@ -16,8 +16,9 @@ from model.program import END, UNBORN, Outcome, SharedVariable
 from model.steps_table import steps_table
 
 WIDTH_MAX = 75
-THREADS_MAX = 4
-COLUMN_MIN = 10
+THREADS_MAX = 5
+VALUES_MIN = 2
+COLUMN_MIN = 5
 MARGIN, GAP = "  ", "  "
 PREEMPTED = "     <preempted>"
 MARK = "  <-- "
@@ -62,11 +63,33 @@ def diagram(trace: Trace, *, sentence: str, proof: str | None = None) -> str:
     lines = _lines(trace, values) + _waiting(trace)
     threads = sorted({line.thread for line in lines}, key=[line.thread for line in lines].index)
     names = {thread: trace.program.threads[thread].name for thread in threads}
-    drawn = _in_columns(lines, names, values) if 0 < len(threads) <= THREADS_MAX else None
-    text = _marked(drawn or _listed(lines, names), sentence)
+    text = _marked(_fitting(lines, names, values) or _listed(lines, names), sentence)
     if proof:
         text += ["", *_paragraph(proof, MARGIN)]
     return "\n".join(line.rstrip() for line in text) + "\n"
+
+
+def _fitting(
+    lines: Sequence[Line], names: dict[int, str], values: Sequence[ValueColumn]
+) -> list[str] | None:
+    """Columns of the threads' names or, below a legend, of CPUs; with the values that fit beside them.
+
+    Where not all values fit, those stay that changed most often, at least VALUES_MIN of them.
+    """
+    if not 0 < len(names) <= THREADS_MAX:
+        return None
+    often = sorted(values, key=lambda column: -sum(column.place in line.values for line in lines))
+    numbered = {thread: f"CPU {number}" for number, thread in enumerate(names)}
+    for shown in (names, numbered):
+        for count in range(len(values), min(len(values), VALUES_MIN) - 1, -1):
+            kept = often[:count]
+            drawn = _in_columns(lines, shown, [column for column in values if column in kept])
+            if drawn is not None and shown is numbered:
+                legend = [f"{MARGIN}{numbered[t]}  {name}" for t, name in names.items()]
+                return [*legend, "", *drawn]
+            if drawn is not None:
+                return drawn
+    return None
 
 
 # -- what is shown ---------------------------------------------------------------------------------
@@ -152,9 +175,9 @@ def _in_columns(
         if sum(widths.values()) <= room:
             return _drawn(candidate, names, widths, values)
     widths = _narrowed(_natural_widths(short, names), names, room)
-    spans = _spans(widths)
-    cells = [(line, part) for line in short for part in _wrapped(line, spans[line.thread])]
-    if sum(widths.values()) > room or any(len(part) > spans[line.thread] for line, part in cells):
+    cells = [(_reach(line, widths, values), line) for line in short]
+    wide = any(len(part) > reach for reach, line in cells for part in _wrapped(line, reach))
+    if sum(widths.values()) > room or wide:
         return None
     return _drawn(short, names, widths, values)
 
@@ -185,6 +208,12 @@ def _spans(widths: dict[int, int]) -> dict[int, int]:
         reach += widths[thread] + len(GAP)
         spans[thread] = reach
     return spans
+
+
+def _reach(line: Line, widths: dict[int, int], values: Sequence[ValueColumn]) -> int:
+    """How far the text of a line may reach: below the values too, where it changes none of them."""
+    beside = any(column.place in line.values for column in values)
+    return _spans(widths)[line.thread] + (0 if beside else sum(c.width + 1 for c in values))
 
 
 def _wrapped(line: Line, width: int) -> list[str]:
@@ -225,7 +254,7 @@ def _drawn(
     for line in lines:
         shown = [line.values.get(column.place, ("", ""))[1] for column in values]
         start = " " * (total - spans[line.thread])
-        for number, part in enumerate(_wrapped(line, spans[line.thread])):
+        for number, part in enumerate(_wrapped(line, _reach(line, widths, values))):
             drawn.append(row(start + part, blank if number else shown))
     return drawn
 

@@ -58,4 +58,6 @@ def _minimal(trace: Trace, found: Found) -> Minimal:
         below = f"local (nothing below {searched}, {found.states:,} nodes)" if known else "local"
         proof[field.name] = PROVED if complete else below
         known = known and searched == own
-    return Minimal(trace, size.preemptions, size.switches, size.threads, size.steps, proof, found.states)
+    return Minimal(
+        trace, size.preemptions, size.switches, size.threads, size.steps, proof, found.states
+    )

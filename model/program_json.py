@@ -6,18 +6,12 @@ import dataclasses
 import hashlib
 import json
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from model import expressions, program
-from model.program import FORMAT_VERSION, Program, Step
+from model.program import FORMAT_VERSION, Oracle, Program, Step
 from model.validation import ProgramError, validate
-
-_CLASSES: dict[str, type] = {
-    cls.__name__: cls
-    for module in (expressions, program)
-    for cls in vars(module).values()
-    if isinstance(cls, type) and dataclasses.is_dataclass(cls)
-}
 
 
 def to_json(subject: Program) -> str:
@@ -29,20 +23,21 @@ def from_json(text: str) -> Program:
     """The program that `to_json` wrote. Raises ProgramError for any other text."""
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProgramError(f"not JSON: {error}") from None
-    if not isinstance(document, dict) or document.get("version") != FORMAT_VERSION:
-        given = document.get("version") if isinstance(document, dict) else None
+    given = document.get("version") if isinstance(document, dict) else None
+    if type(given) is not int or given != FORMAT_VERSION:
         raise ProgramError(
             f"version {given!r} of the program format; this engine reads {FORMAT_VERSION}"
         )
     try:
-        subject = _decode(document["program"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        subject = _decode(document["program"], Program)
+        validate(subject)
+    except ProgramError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ProgramError(f"damaged program: {type(error).__name__}: {error}") from None
-    if not isinstance(subject, Program):
-        raise ProgramError("damaged program: the outermost object is not a Program")
-    validate(subject)
+    assert isinstance(subject, Program)
     return subject
 
 
@@ -68,13 +63,41 @@ def _encode(value: Any, *, lines: bool) -> Any:
     return encoded
 
 
-def _decode(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_decode(item) for item in value)
-    if not isinstance(value, dict):
-        return value
-    cls = _CLASSES[value["is"]]
-    fields = {name: _decode(item) for name, item in value.items() if name != "is"}
-    if cls is program.Site:
-        fields["oracle"] = program.Oracle(fields["oracle"])
-    return cls(**fields)
+def _decode(value: Any, hint: Any) -> Any:
+    """What was encoded, where it is of the type that its place asks for. Raises TypeError."""
+    if get_origin(hint) in (UnionType, Union):
+        return _decode(value, _member(value, get_args(hint)))
+    if get_origin(hint) is tuple:
+        return _decode_tuple(value, get_args(hint))
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict) or value.get("is") != hint.__name__:  # type: ignore[union-attr]
+            raise TypeError(f"no {hint.__name__}: {value!r:.60}")  # type: ignore[union-attr]
+        hints = _hints(hint)
+        given = {name: item for name, item in value.items() if name != "is"}
+        return hint(**{name: _decode(item, hints[name]) for name, item in given.items()})  # type: ignore[operator]
+    if hint is Oracle:
+        return Oracle(value)
+    if type(value) is not hint:
+        raise TypeError(f"no {hint.__name__}: {value!r:.60}")
+    return value
+
+
+def _member(value: Any, members: tuple[Any, ...]) -> Any:
+    """The member of a union that a value is to be: by its class, or by its Python type."""
+    if isinstance(value, dict):
+        return next(m for m in members if getattr(m, "__name__", "") == value["is"])
+    if isinstance(value, bool) and int in members:
+        return bool  # a parameter that is a switch
+    return next((m for m in members if m is type(value)), members[0])
+
+
+def _decode_tuple(value: Any, items: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"no list: {value!r:.60}")
+    hints = items[:1] * len(value) if items[1:] == (...,) else items
+    return tuple(_decode(item, hint) for item, hint in zip(value, hints, strict=True))
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)

@@ -63,8 +63,15 @@ STEPPED, LAST, OWN, GOES_ON, PARENT, THREAD, DRAW = range(7)
 class Search:
     """One search; `nodes_max` bounds its memory (about 200 bytes a node)."""
 
-    def __init__(self, stepper: Stepper, signature: Signature, *, nodes_max: int, below: Measure | None) -> None:
-        self.stepper, self.signature, self.nodes_max, self.below = stepper, signature, nodes_max, below
+    def __init__(
+        self, stepper: Stepper, signature: Signature, *, nodes_max: int, below: Measure | None
+    ) -> None:
+        self.stepper, self.signature, self.nodes_max, self.below = (
+            stepper,
+            signature,
+            nodes_max,
+            below,
+        )
         program = stepper.program
         self.threads = len(program.threads)
         self.daemon = np.array([t.daemon for t in program.threads])
@@ -132,7 +139,9 @@ class Search:
         before = states[rows, :planes]
         stepped = self.stepper.step(before, threads, self.draw_rows[drawn])
         old, daemon = columns[rows], self.daemon[threads]
-        preempted = ~daemon & (old[:, OWN] != NOBODY) & (old[:, OWN] != threads) & (old[:, GOES_ON] == 1)
+        preempted = (
+            ~daemon & (old[:, OWN] != NOBODY) & (old[:, OWN] != threads) & (old[:, GOES_ON] == 1)
+        )
         switched = (old[:, LAST] != NOBODY) & (old[:, LAST] != threads)
         goes_on = stepped.enabled[np.arange(len(rows)), threads] & (1 - stepped.yields)
         after = np.stack(
@@ -163,7 +172,11 @@ class Search:
             if len(ends):
                 self.best = (into, after[ends[0]])
             elif len(rest):
-                self._push(into, np.concatenate([stepped.states[rest], stepped.enabled[rest]], axis=1), after[rest])
+                self._push(
+                    into,
+                    np.concatenate([stepped.states[rest], stepped.enabled[rest]], axis=1),
+                    after[rest],
+                )
 
     def _trace(self, last: NDArray[np.int64]) -> Trace:
         """The interleaving that ends with a row of columns, executed by the interpreter."""
@@ -178,7 +191,9 @@ class Search:
         for thread, draw in reversed(picks):
             events.append(advance(machine, thread, self._chooser(draw)))
         trace = Trace(self.stepper.program, tuple(events), machine.outcome, machine.site)
-        assert trace.site == self.signature.site, "the two engines disagree on a minimal interleaving"
+        assert trace.site == self.signature.site, (
+            "the two engines disagree on a minimal interleaving"
+        )
         return trace
 
     def _chooser(self, draw: int) -> Chooser:
@@ -207,7 +222,10 @@ def draw_row(stepper: Stepper, pick: Pick, state: Bits) -> list[int]:
 def draw_table(stepper: Stepper) -> tuple[Bits, list[dict[tuple[int, int], int]]]:
     """Every combination of draws: its one-hot lines, and the choice of each draw."""
     every = [range(options) for _, options in stepper.draws]
-    choices = [dict(zip(stepper.draws, combination, strict=True)) for combination in itertools.product(*every)]
+    choices = [
+        dict(zip(stepper.draws, combination, strict=True))
+        for combination in itertools.product(*every)
+    ]
     lines = [
         [int(combination[key] == value) for key in stepper.draws for value in range(key[1])]
         for combination in choices

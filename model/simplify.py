@@ -21,7 +21,9 @@ from model.trace import measure
 CANDIDATES_MAX = 512
 
 
-def simplify(stepper: Stepper, trace: Trace, signature: Signature, *, rounds_max: int = 64) -> Trace:
+def simplify(
+    stepper: Stepper, trace: Trace, signature: Signature, *, rounds_max: int = 64
+) -> Trace:
     """A trace of the same signature from which no single move leads to a smaller one (or the last of the rounds)."""
     best, size = trace, measure(trace)
     for _ in range(rounds_max):
@@ -56,7 +58,9 @@ def _candidates(schedule: Schedule) -> list[Schedule]:
     return [tuple(pick for block in candidate for pick in block) for candidate in made]
 
 
-def run_candidates(stepper: Stepper, candidates: list[Schedule], signature: Signature) -> list[Schedule | None]:
+def run_candidates(
+    stepper: Stepper, candidates: list[Schedule], signature: Signature
+) -> list[Schedule | None]:
     """For each candidate what it executes up to a violation of the signature, or None where it shows none."""
     count, width = len(candidates), len(stepper.initial)
     states = np.tile(stepper.initial, (count, 1))
@@ -70,7 +74,9 @@ def run_candidates(stepper: Stepper, candidates: list[Schedule], signature: Sign
         lanes = lanes[enabled[lanes, threads[lanes]] == 1]
         if len(lanes) == 0:
             continue
-        rows = np.array([draw_row(stepper, candidates[i][position], states[i]) for i in lanes], np.uint8)
+        rows = np.array(
+            [draw_row(stepper, candidates[i][position], states[i]) for i in lanes], np.uint8
+        )
         before = states[lanes]
         stepped = stepper.step(before, threads[lanes], rows.reshape(len(lanes), -1))
         states[lanes], enabled[lanes] = stepped.states, stepped.enabled
@@ -87,5 +93,3 @@ def run_candidates(stepper: Stepper, candidates: list[Schedule], signature: Sign
 
 def _picked(candidates: list[Schedule], position: int) -> NDArray[np.int64]:
     return np.array([c[position].thread if position < len(c) else -1 for c in candidates], np.int64)
-
-

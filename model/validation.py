@@ -15,6 +15,7 @@ from model.expressions import (
     Var,
     children,
 )
+from model.liveness import live_on_entry
 from model.program import (
     DEADLOCK_SITE,
     END,
@@ -88,6 +89,8 @@ def _validate_body(program: Program, body: Body) -> None:
     for name, kind in body.locals:
         _validate_type(kind, name)
     _validate_ops(program, body, body.entry, gotos=True)
+    unassigned = sorted(live_on_entry(body))
+    _require(not unassigned, f"{body.name}: {unassigned} may be read before it is assigned")
     for step in body.steps:
         if step.guard is not None:
             _validate_expr(program, body, step.guard)
@@ -96,6 +99,8 @@ def _validate_body(program: Program, body: Body) -> None:
             _require(
                 access.variable in program.variable, f"{step.label}: no variable {access.variable}"
             )
+            if access.index is not None:
+                _validate_expr(program, body, access.index)
 
 
 def _validate_ops(program: Program, body: Body | None, ops: tuple[Op, ...], *, gotos: bool) -> None:
@@ -113,7 +118,7 @@ def _validate_ops(program: Program, body: Body | None, ops: tuple[Op, ...], *, g
                 _validate_expr(program, body, local)
             case Choose(target, options):
                 _validate_expr(program, body, target)
-                _require(len(options) > 0, "choose() needs an option")
+                _require(len(options) > 0 and min(options) >= 0, "choose() needs options from 0")
             case Spawn(thread, site):
                 _require(0 <= thread < len(program.threads), f"no thread {thread}")
                 _require(0 <= site < len(program.sites), f"no oracle site {site}")
@@ -170,5 +175,7 @@ def _validate_expr(program: Program, body: Body | None, expr: Expr) -> None:
                 op not in CONSTANT_RIGHT or isinstance(right, Const),
                 f"{op} needs a constant on its right",
             )
+            if op in ("<<", ">>") and isinstance(right, Const):
+                _require(right.value >= 0, f"a shift by {right.value}")
     for child in children(expr):
         _validate_expr(program, body, child)

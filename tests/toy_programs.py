@@ -124,7 +124,7 @@ def crossed_locks(p):
         spin_unlock(second)
 
 
-@program(steps_max=60, threads=Param(2, 5, default=3))
+@program(steps_max=60, threads=Param(2, 6, default=3))
 def lost_update(p):
     """Threads add to a counter with a read and a write; each also counts for itself."""
     counter = p.shared("counter", uint(4))

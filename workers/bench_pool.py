@@ -9,9 +9,9 @@ from model.schedulers.uniform_walk import UniformWalk
 from storage.session import Database, open_database
 from storage.sources import compile_source, find_source
 from workers.campaign import Budget, Coordinator, Order
-from workers.pool import Pool, Report
+from workers.pool import Pool, Report, Work
 from workers.progress import FoundFailure, Progress
-from workers.shards import BlockRange, ShardSpec
+from workers.shards import ShardSpec
 
 ROOT_SEED = 1
 WARM_UP_SECONDS = 1.0
@@ -19,7 +19,7 @@ WARM_UP_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """A pool of which only the first worker takes ranges; the others rest."""
+    """A pool of which only the first worker takes work; the others rest."""
 
     pool: Pool
     worker: str
@@ -30,12 +30,12 @@ class OneOf:
         return "1 worker"
 
     def takers(self) -> list[str]:
-        """The one worker, while it takes a range."""
+        """The one worker, while it takes work."""
         return [worker for worker in self.pool.takers() if worker == self.worker]
 
-    def submit(self, worker: str, blocks: BlockRange) -> None:
+    def submit(self, worker: str, work: Work) -> None:
         """As the pool does."""
-        self.pool.submit(worker, blocks)
+        self.pool.submit(worker, work)
 
     def wait(self, *, seconds_max: float) -> list[Report]:
         """As the pool does."""

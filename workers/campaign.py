@@ -1,33 +1,26 @@
-"""The coordinator: gives out leases, stores what comes back, and decides when a campaign ends.
+"""The coordinator: gives out work, has stored what comes back, and decides when a campaign ends.
 
-It holds the only database connection. A range's sightings are stored in the transaction that
-completes its lease: a worker or a coordinator that is killed loses work in flight, and nothing that
-was stored, and the totals stay exact.
+It holds the only database connection. Minimizing is work like executing blocks, and comes first:
+the blocks can wait for it, a person does not want to.
 """
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Protocol
 
-from model.circuit.block import ENGINE_REVISION
 from model.program import Program
-from model.program_json import to_json
-from storage.campaigns import CampaignPlan, finish_campaign, start_campaign
-from storage.disagreements import DisagreementRecord, record_disagreement
-from storage.failures import record_sighting
-from storage.leases import LeaseTotals, begin_lease, complete_lease
-from storage.programs import ProgramRecord, record_program
+from storage.failures import RecordedSighting
 from storage.session import Database
 from storage.tables import CampaignState
-from workers.findings import SIGHTINGS_PER_SIGNATURE_MAX, Finding, finding_of, sighting_of
+from workers.backlog import Backlog
 from workers.ledger import BlockLedger, LeaseSize
-from workers.pool import Finished, Lost, Pool
+from workers.minimizing import Minimized, as_found
+from workers.pool import Executed, Lost, MinimizedOne, Pool, Report, Work
 from workers.progress import Ending, FoundFailure, Progress
-from workers.shards import BlockRange, Replayed, ShardResult, Signature
+from workers.recording import CampaignRecord
+from workers.shards import BlockRange, Replayed
 
 WAIT_SECONDS = 0.25
 QUARANTINES_MAX = 4
@@ -68,10 +61,10 @@ class Order:
 
 
 class Observer(Protocol):
-    """Who is told how a campaign goes on; called by the coordinator between leases."""
+    """Who is told how a campaign goes on; called by the coordinator."""
 
     def progressed(self, progress: Progress) -> None:
-        """Some time has passed, or a lease was completed."""
+        """Some time has passed, or something was stored."""
 
     def found(self, failure: FoundFailure) -> None:
         """A failure was shown for the first time in this campaign, and is stored."""
@@ -100,23 +93,31 @@ class Coordinator:
     observer: Observer
     is_stopping: Callable[[], bool]
     clock: Callable[[], float] = time.monotonic
-    campaign_id: int = field(init=False)
-    progress: Progress = field(init=False)
+    _record: CampaignRecord = field(init=False)
+    _progress: Progress = field(init=False)
     _ledger: BlockLedger = field(init=False)
+    _backlog: Backlog = field(init=False, default_factory=Backlog)
     _size: LeaseSize = field(init=False, default_factory=LeaseSize)
-    _in_flight: dict[BlockRange, str] = field(init=False, default_factory=dict)
-    _findings: dict[Signature, Finding] = field(init=False, default_factory=dict)
-    _sighted: Counter[Signature] = field(init=False, default_factory=Counter)
+    _in_flight: set[Work] = field(init=False, default_factory=set)
+    _executed_blocks: int = field(init=False, default=0)
     _begun: float = field(init=False)
 
     def execute(self) -> CampaignReport:
         """Start the campaign, work until it ends, say how. Raises StorageError and PoolError."""
-        block = self.order.budget.block
-        self._ledger = (
-            BlockLedger() if block is None else BlockLedger(next_block=block, stop_block=block + 1)
+        order, block = self.order, self.order.budget.block
+        self._ledger = BlockLedger()
+        if block is not None:
+            self._ledger = BlockLedger(next_block=block, stop_block=block + 1)
+        self._progress = Progress(order.program, quarantined=self._ledger.quarantined)
+        self._record = CampaignRecord.start(
+            self.database,
+            order.program,
+            source=order.source,
+            scheduler=order.scheduler,
+            root_seed=order.root_seed,
+            budget=order.budget.to_json(),
+            excluded_failures=order.excluded_failures,
         )
-        self.progress = Progress(self.order.program, quarantined=self._ledger.quarantined)
-        self.campaign_id = self._start()
         self._begun = self.clock()
         try:
             ending = self._work()
@@ -126,80 +127,73 @@ class Coordinator:
         except Exception:
             self._finish(CampaignState.FAILED, Ending.FAILED)
             raise
-        stopped = ending is Ending.STOPPED
-        failed = ending is Ending.QUARANTINED
-        state = CampaignState.INTERRUPTED if stopped else CampaignState.FINISHED
-        self._finish(CampaignState.FAILED if failed else state, ending)
-        return CampaignReport(self.campaign_id, ending, self.clock() - self._begun, self.progress)
+        states = {
+            Ending.STOPPED: CampaignState.INTERRUPTED,
+            Ending.QUARANTINED: CampaignState.FAILED,
+        }
+        self._finish(states.get(ending, CampaignState.FINISHED), ending)
+        seconds = self.clock() - self._begun
+        return CampaignReport(self._record.campaign_id, ending, seconds, self._progress)
 
     # -- deciding ----------------------------------------------------------------------------------
 
     def _work(self) -> Ending:
-        """Give out leases until there is a reason to end, then wait for those in flight."""
+        """Give out work until there is a reason to end, then finish what was begun."""
         while True:
             ending = self._reason_to_end()
-            if ending is None:
-                self._give_out()
-            elif not self._in_flight:
+            if ending is Ending.FOUND:
+                # What is still in flight is not counted; asked was for the first failure.
+                for waiting in self._backlog.give_up():
+                    self._complete(waiting)
+                return ending
+            self._give_out(only_minimizing=ending is not None)
+            if ending is not None and not self._in_flight:
                 return ending
             for report in self.pool.wait(seconds_max=WAIT_SECONDS):
-                del self._in_flight[report.blocks]
-                if isinstance(report, Finished):
-                    self._absorb(report)
-                else:
-                    self._take_back(report)
-            self.observer.progressed(self.progress)
+                self._in_flight.remove(report.work)
+                self._take(report)
+            self.observer.progressed(self._progress)
 
     def _reason_to_end(self) -> Ending | None:
         budget = self.order.budget
         if len(self._ledger.quarantined) >= QUARANTINES_MAX:
             return Ending.QUARANTINED
+        if budget.stop_on_first and self._progress.failures:
+            return Ending.FOUND
         if self.is_stopping():
             return Ending.STOPPED
-        if budget.stop_on_first and self.progress.failures:
-            return Ending.FOUND
-        if budget.block is not None and not self._in_flight and self._has_no_blocks():
+        if budget.block is not None and self._ledger.is_empty and not self._in_flight:
             return Ending.BLOCK_DONE
-        if budget.schedules is not None and self.progress.schedules >= budget.schedules:
+        if budget.schedules is not None and self._schedules >= budget.schedules:
             return Ending.SCHEDULES_SPENT
         if self._seconds_left() <= 0:
             return Ending.TIME_SPENT
         return None
 
-    def _has_no_blocks(self) -> bool:
-        done = self._ledger.stop_block is not None
-        done = done and self._ledger.next_block == self._ledger.stop_block
-        return done and not self._ledger.has_lost_ranges
+    @property
+    def _schedules(self) -> int:
+        return self._progress.schedules + self._backlog.waiting_schedules
 
     def _seconds_left(self) -> float:
         seconds = self.order.budget.seconds
         return float("inf") if seconds is None else self._begun + seconds - self.clock()
 
-    def _give_out(self) -> None:
-        """A range to every worker that takes one, as far as the budget goes."""
-        for worker in self.pool.takers():
-            blocks = self._ledger.take_again() or self._lease(worker)
-            if blocks is None:
+    def _give_out(self, *, only_minimizing: bool) -> None:
+        """Work for every worker that takes some: violations first, then ranges."""
+        while takers := self.pool.takers():
+            work: Work | None = self._backlog.next_violation()
+            if work is None and not only_minimizing:
+                work = self._ledger.take_again() or self._lease(takers[0])
+            if work is None:
                 return
-            self._in_flight[blocks] = worker
-            self.pool.submit(worker, blocks)
+            self._in_flight.add(work)
+            self.pool.submit(takers[0], work)
 
     def _lease(self, worker: str) -> BlockRange | None:
         blocks_max = self._blocks_wanted()
-        if blocks_max == 0:
-            return None
-        blocks = self._ledger.take_new(blocks_max)
-        if blocks is None:
-            return None
-        with self.database.write() as session:
-            held = begin_lease(
-                session,
-                self.campaign_id,
-                first_block=blocks.first,
-                blocks=blocks.blocks,
-                worker=worker,
-            )
-        assert held, f"{blocks} of campaign {self.campaign_id} have been leased before"
+        blocks = self._ledger.take_new(blocks_max) if blocks_max else None
+        if blocks is not None:
+            self._record.lease(blocks, worker=worker)
         return blocks
 
     def _blocks_wanted(self) -> int:
@@ -208,132 +202,86 @@ class Coordinator:
         wanted = self._size.blocks if left == float("inf") else self._size.for_seconds(left)
         if self.order.budget.schedules is None:
             return wanted
-        in_flight = sum(blocks.blocks for blocks in self._in_flight)
-        if self.progress.blocks == 0:
+        in_flight = sum(work.blocks for work in self._in_flight if isinstance(work, BlockRange))
+        if self._executed_blocks == 0:
             return 1 if in_flight == 0 else 0
-        a_block = max(1, self.progress.schedules // self.progress.blocks)
-        missing = self.order.budget.schedules - self.progress.schedules - in_flight * a_block
+        a_block = max(1, self._schedules // self._executed_blocks)
+        missing = self.order.budget.schedules - self._schedules - in_flight * a_block
         return max(0, min(wanted, -(-missing // a_block)))
 
-    # -- storing -----------------------------------------------------------------------------------
+    # -- taking what comes back --------------------------------------------------------------------
 
-    def _start(self) -> int:
-        order = self.order
-        program = ProgramRecord(
-            ir_hash=order.program.hash,
-            name=order.program.name,
-            parameters=json.dumps(dict(order.program.parameters)),
-            ir=to_json(order.program),
-            source=order.source,
-        )
-        plan = CampaignPlan(
-            program_ir_hash=order.program.hash,
-            scheduler=order.scheduler,
-            root_seed=order.root_seed,
-            engine_revision=str(ENGINE_REVISION),
-            budget=order.budget.to_json(),
-            excluded_failures=order.excluded_failures,
-        )
-        with self.database.write() as session:
-            record_program(session, program, now=_now())
-            return start_campaign(session, plan, now=_now())
+    def _take(self, report: Report) -> None:
+        match report:
+            case Executed():
+                self._executed_blocks += report.work.blocks
+                self._size.learn(report.work, seconds=report.seconds)
+                self._backlog.add(report, schedules_before=self._schedules)
+            case MinimizedOne(work, _, minimal):
+                self._know(work, minimal)
+            case Lost(BlockRange()):
+                self._lose_range(report)
+            case Lost(Replayed() as violation):
+                self._lose_violation(report, violation)
+        for ready in self._backlog.ready():
+            self._complete(ready)
 
-    def _finish(self, state: CampaignState, ending: Ending) -> None:
-        sentence = ending.value
-        if self._ledger.quarantined:
-            ranges = ", ".join(map(str, self._ledger.quarantined))
-            sentence += f"; in quarantine, because their workers died of them: {ranges}"
-        with self.database.write() as session:
-            finish_campaign(session, self.campaign_id, state, ending=sentence, now=_now())
+    def _know(self, violation: Replayed, minimal: Minimized) -> None:
+        """Store a failure as soon as it is known, before its range is completed."""
+        self._backlog.know(minimal)
+        ordinal = self._backlog.ordinals[violation.signature]
+        self._show(minimal, self._record.sight(violation, minimal, ordinal=ordinal))
 
-    def _absorb(self, report: Finished) -> None:
-        """Store what a lease found and complete it, in one transaction; then say so."""
-        result = report.result
-        kept = self._worth_storing(result)
-        for violation in kept:
-            if violation.signature not in self._findings:
-                ordinal = self.progress.schedules + violation.ordinal
-                finding = finding_of(self.order.program, violation, ordinal=ordinal)
-                self._findings[violation.signature] = finding
-        found = self._store(report.blocks, result, kept)
-        self._size.learn(report.blocks, seconds=report.seconds)
-        self.progress.add(report.blocks, result)
-        self._sighted.update(violation.signature for violation in kept)
-        for failure in found:
-            if failure.is_new:
-                self.progress.last_new_timestamp_seconds = time.time()
-            self.progress.failures[failure.failure_id] = failure
-            self.observer.found(failure)
-        for disagreement in result.disagreements:
+    def _complete(self, report: Executed) -> None:
+        """Have a range stored and counted, then say what it showed."""
+        for signature, recorded in self._record.complete(report, self._backlog):
+            self._show(self._backlog.minimal[signature], recorded)
+        self._progress.add(report.work, report.result)
+        for disagreement in report.result.disagreements:
             self.observer.said(
                 f"the two engines disagree about lane {disagreement.lane} of block "
                 f"{disagreement.block}; this is a defect of gracefuzz, please report it\n"
                 f"    {disagreement.detail}"
             )
 
-    def _worth_storing(self, result: ShardResult) -> list[Replayed]:
-        """The violations to record: of each signature, only so many in one campaign."""
-        seen = Counter(self._sighted)
-        kept = []
-        for violation in result.replayed:
-            seen[violation.signature] += 1
-            if seen[violation.signature] <= SIGHTINGS_PER_SIGNATURE_MAX:
-                kept.append(violation)
-        return kept
+    def _show(self, minimal: Minimized, recorded: RecordedSighting) -> None:
+        """Say that a failure was found, once a campaign; an excluded one is known in any form."""
+        number = recorded.failure_id
+        if number in self._progress.failures or number in self.order.excluded_failures:
+            return
+        ordinal = self._backlog.ordinals[minimal.signature]
+        failure = FoundFailure(number, recorded.is_new_failure, minimal, ordinal)
+        self._progress.failures[number] = failure
+        if failure.is_new:
+            self._progress.last_new_timestamp_seconds = time.time()
+        self.observer.found(failure)
 
-    def _store(
-        self, blocks: BlockRange, result: ShardResult, kept: list[Replayed]
-    ) -> list[FoundFailure]:
-        """One transaction; gives the failures that this campaign had not shown before."""
-        found: dict[int, FoundFailure] = {}
-        ir_hash = self.order.program.hash
-        with self.database.write() as session:
-            for violation in kept:
-                finding = self._findings[violation.signature]
-                sighting = sighting_of(violation, campaign_id=self.campaign_id, ir_hash=ir_hash)
-                recorded = record_sighting(session, finding.record, sighting, now=_now())
-                number = recorded.failure_id
-                seen = number in self.progress.failures or number in found
-                # An excluded failure that shows in another way is still known.
-                if not seen and number not in self.order.excluded_failures:
-                    found[number] = FoundFailure(number, recorded.is_new_failure, finding)
-            for each in result.disagreements:
-                record_disagreement(
-                    session,
-                    DisagreementRecord(
-                        self.campaign_id, ir_hash, each.block, each.lane, each.number, each.detail
-                    ),
-                    now=_now(),
-                )
-            completed = complete_lease(
-                session, self.campaign_id, first_block=blocks.first, totals=_totals(result)
-            )
-            assert completed, f"the lease of {blocks} is held until it is completed here"
-        return list(found.values())
-
-    def _take_back(self, lost: Lost) -> None:
-        """Give a range without a result out again; its lease stays held, so that it counts once."""
-        if lost.blamed:
-            self.progress.workers_lost += 1
-            self.observer.said(f"{lost.worker} lost {lost.blocks}: {lost.reason}")
-        if self._ledger.lose(lost.blocks, blamed=lost.blamed):
+    def _lose_range(self, lost: Lost) -> None:
+        """Give it out again; its lease stays held, so that it counts once."""
+        assert isinstance(lost.work, BlockRange)
+        self._say_lost(lost, str(lost.work))
+        if self._ledger.lose(lost.work, blamed=lost.blamed):
             self.observer.said(
-                f"{lost.blocks} killed three workers and will not be tried again; the campaign "
+                f"{lost.work} killed three workers and will not be tried again; the campaign "
                 f"goes on without\n    to see why: gracefuzz fuzz {self.order.program.name} "
-                f"--seed {self.order.root_seed} --workers 0 --block {lost.blocks.first}"
+                f"--seed {self.order.root_seed} --workers 0 --block {lost.work.first}"
             )
 
+    def _lose_violation(self, lost: Lost, violation: Replayed) -> None:
+        """Minimize it again, or keep it as it was found."""
+        self._say_lost(lost, f"the minimizing of {violation.signature.site!r}")
+        if self._backlog.lose(violation, blamed=lost.blamed):
+            minimal = as_found(self.order.program, violation, reason=lost.reason)
+            self._know(violation, minimal)
 
-def _totals(result: ShardResult) -> LeaseTotals:
-    return LeaseTotals(
-        schedules=result.schedules,
-        steps=result.steps,
-        violations=result.violations,
-        outcomes={name: count for name, count in result.outcomes.items() if count},
-        site_hits=result.site_hits,
-        steps_reached=result.steps_reached,
-    )
+    def _say_lost(self, lost: Lost, what: str) -> None:
+        if lost.blamed:
+            self._progress.workers_lost += 1
+            self.observer.said(f"{lost.worker} lost {what}: {lost.reason}")
 
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+    def _finish(self, state: CampaignState, ending: Ending) -> None:
+        sentence = ending.value
+        if self._ledger.quarantined:
+            ranges = ", ".join(map(str, self._ledger.quarantined))
+            sentence += f"; in quarantine, because their workers died of them: {ranges}"
+        self._record.finish(state, ending=sentence)

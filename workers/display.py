@@ -63,12 +63,12 @@ def last_lines(progress: Progress, *, database: str) -> list[str]:
 
 def failure_line(found: FoundFailure) -> str:
     """One failure with its size and proof level."""
-    record = found.finding.record
-    proof = "proved" if found.finding.is_proved else "local"
+    minimal = found.minimal
+    proof = "proved" if minimal.is_proved else "local"
     known = "" if found.is_new else "   known before"
     return (
-        f"  #{found.failure_id}  {record.oracle}: {record.sentence}   {record.steps} steps  "
-        f"{record.preemptions} preemption{'' if record.preemptions == 1 else 's'}  "
+        f"  #{found.failure_id}  {minimal.oracle}: {minimal.sentence}   {minimal.steps} steps  "
+        f"{minimal.preemptions} preemption{'' if minimal.preemptions == 1 else 's'}  "
         f"minimal: {proof}{known}"
     )
 

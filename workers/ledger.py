@@ -48,9 +48,9 @@ class BlockLedger:
         return False
 
     @property
-    def has_lost_ranges(self) -> bool:
-        """True while a lost range waits to be given out again."""
-        return bool(self._again)
+    def is_empty(self) -> bool:
+        """True where there is nothing to give out, now or later."""
+        return not self._again and self.next_block == self.stop_block
 
 
 @dataclass(slots=True)

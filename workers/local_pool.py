@@ -1,20 +1,18 @@
-"""A pool without other processes: ranges are executed in this one, while someone waits for them."""
+"""A pool without other processes: work is done in this one, while someone waits for it."""
 
-import time
-from collections import deque
-
-from workers.pool import Finished, Lost, Report
-from workers.shards import BlockRange, ShardSpec, run_shard
+from workers.pool import Lost, Report, Work
+from workers.shards import ShardSpec
+from workers.work import do, report_of
 
 WORKER = "this process"
 
 
 class LocalPool:
-    """One worker, this process. Starts at once; a range is not interrupted."""
+    """One worker, this process. Starts at once; work is not interrupted."""
 
     def __init__(self, spec: ShardSpec) -> None:
         self._spec = spec
-        self._waiting: deque[BlockRange] = deque()
+        self._waiting: Work | None = None
 
     @property
     def name(self) -> str:
@@ -25,26 +23,20 @@ class LocalPool:
         """This process, while it has nothing to do."""
         return [] if self._waiting else [WORKER]
 
-    def submit(self, worker: str, blocks: BlockRange) -> None:
-        """Remember a range: it is executed by the next `wait`."""
-        assert worker == WORKER and not self._waiting
-        self._waiting.append(blocks)
+    def submit(self, worker: str, work: Work) -> None:
+        """Remember the work: the next `wait` does it."""
+        assert worker == WORKER and self._waiting is None
+        self._waiting = work
 
     def wait(self, *, seconds_max: float) -> list[Report]:
-        """Execute what was submitted, however long it takes; leases are sized to half a second."""
-        reports: list[Report] = []
-        while self._waiting:
-            blocks = self._waiting.popleft()
-            begun = time.perf_counter()
-            try:
-                result = run_shard(self._spec, blocks)
-            except Exception as error:
-                reason = f"{type(error).__name__}: {error}"
-                reports.append(Lost(blocks, WORKER, reason, blamed=True))
-            else:
-                seconds = time.perf_counter() - begun
-                reports.append(Finished(blocks, WORKER, result, seconds))
-        return reports
+        """Do what was submitted, however long it takes: leases are sized to half a second."""
+        work, self._waiting = self._waiting, None
+        if work is None:
+            return []
+        try:
+            return [report_of(work, WORKER, do(self._spec, work))]
+        except Exception as error:
+            return [Lost(work, WORKER, f"{type(error).__name__}: {error}", blamed=True)]
 
     def close(self) -> None:
         """Nothing was started."""

@@ -1,17 +1,21 @@
 """What the coordinator asks of a pool of workers, whatever the workers are.
 
-A pool knows one campaign's `ShardSpec`. It promises that each range that was submitted is reported
-once, `Finished` or `Lost`, as long as someone waits; nothing else. What to do about a lost range is
-the coordinator's decision, and losing one is harmless because blocks are pure functions.
+A pool knows one campaign's `ShardSpec`. It promises that each piece of work that was submitted is
+reported once, done or `Lost`, as long as someone waits; nothing else. What to do about lost work is
+the coordinator's decision, and losing it is harmless because all work is a pure function.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from workers.shards import BlockRange, ShardResult
+from workers.minimizing import Minimized
+from workers.shards import BlockRange, Replayed, ShardResult
 
-# Ranges that one worker holds: the one it executes, and the next, so that it never waits.
-RANGES_PER_WORKER = 2
+# Pieces of work that one worker holds: the one it does, and the next, so that it never waits.
+WORK_PER_WORKER = 2
+
+# A range to execute, or a violation to minimize.
+Work = BlockRange | Replayed
 
 
 class PoolError(Exception):
@@ -19,40 +23,49 @@ class PoolError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class Executed:
     """A range whose result has arrived; `seconds` is what executing it took."""
 
-    blocks: BlockRange
+    work: BlockRange
     worker: str
     result: ShardResult
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """A range that has no result. `blamed` where it was being executed, not only waiting."""
+class MinimizedOne:
+    """A violation whose minimal interleaving has arrived."""
 
-    blocks: BlockRange
+    work: Replayed
+    worker: str
+    minimal: Minimized
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Work that has no result. `blamed` where a worker was at it, and it was not only waiting."""
+
+    work: Work
     worker: str
     reason: str
     blamed: bool
 
 
-Report = Finished | Lost
+Report = Executed | MinimizedOne | Lost
 
 
 class Pool(Protocol):
-    """Workers that execute ranges of blocks of one campaign."""
+    """Workers that do the work of one campaign."""
 
     @property
     def name(self) -> str:
         """How a person reads it: `2 workers`."""
 
     def takers(self) -> list[str]:
-        """The workers that take one more range, the least busy first."""
+        """The workers that take one more piece of work, the least busy first."""
 
-    def submit(self, worker: str, blocks: BlockRange) -> None:
-        """Give a range to a worker that takes one."""
+    def submit(self, worker: str, work: Work) -> None:
+        """Give work to a worker that takes some."""
 
     def wait(self, *, seconds_max: float) -> list[Report]:
         """What has ended, after at most this time; may be nothing. Raises PoolError."""

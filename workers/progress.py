@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
 from model.program import Program
-from workers.findings import Finding
+from workers.minimizing import Minimized
 from workers.shards import BlockRange, ShardResult
 
 
@@ -33,11 +33,15 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class FoundFailure:
-    """A failure that this campaign has shown; `is_new` where no campaign had before."""
+    """A failure that this campaign has shown; `is_new` where no campaign had before.
+
+    `ordinal`: how many schedules the campaign had executed when it showed.
+    """
 
     failure_id: int
     is_new: bool
-    finding: Finding
+    minimal: Minimized
+    ordinal: int
 
 
 @dataclass(slots=True)
@@ -81,8 +85,8 @@ class Progress:
 
     @property
     def known_violations(self) -> int:
-        """Violations that made no new failure."""
-        return self.violations - self.new_failures
+        """Violations that made no new failure. A failure may be stored before its lease counts."""
+        return max(0, self.violations - self.new_failures)
 
     @property
     def program_steps(self) -> int:

@@ -8,16 +8,19 @@ only the ledger knows what was counted. No wait is without a timeout.
 import contextlib
 import logging
 import os
+import pickle
 import secrets
 import shutil
 import tempfile
 import time
+import zlib
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.pool import RANGES_PER_WORKER, Finished, Lost, PoolError, Report
-from workers.shards import BlockRange, ShardResult, ShardSpec
+from workers.pool import WORK_PER_WORKER, Lost, PoolError, Report, Work
+from workers.shards import ShardSpec, engine_of
+from workers.work import Timed, do, report_of
 
 # Ray reads these when it is imported, and its processes inherit them. The token is drawn anew for
 # each process, so that nobody else on the network is let in and no file in $HOME decides anything.
@@ -34,7 +37,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 
 OBJECT_STORE_BYTES = 80 * 2**20
 START_SECONDS_MAX = 120.0
-RANGE_SECONDS_MAX = 120.0
+WORK_SECONDS_MAX = 300.0
 RESTART_PAUSE_SECONDS = 0.2
 # A socket's path has at most 107 bytes, of which Ray needs some 60.
 TEMPORARY_PATH_MAX = 40
@@ -43,30 +46,23 @@ TEMPORARY_PATH_MAX = 40
 class _Worker:
     """The actor: compiles the program when it starts, and again when it is restarted."""
 
-    def __init__(self, spec: ShardSpec) -> None:
-        # Imported here: the actor's process needs the engine, the coordinator's does not.
-        from workers.shards import engine_of
-
-        self._spec = spec
-        engine_of(spec.program)
+    def __init__(self, packed: bytes) -> None:
+        self._spec: ShardSpec = pickle.loads(zlib.decompress(packed))
+        engine_of(self._spec.program)
 
     def process_id(self) -> int:
         """The number of the actor's process; answering shows that it is alive."""
         return os.getpid()
 
-    def execute(self, blocks: BlockRange) -> tuple[ShardResult, float]:
-        """The result of a range, and the seconds that it took."""
-        from workers.shards import run_shard
-
-        begun = time.perf_counter()
-        result = run_shard(self._spec, blocks)
-        return result, time.perf_counter() - begun
+    def do(self, work: Work) -> Timed:
+        """The result of a piece of work."""
+        return do(self._spec, work)
 
 
 @dataclass(slots=True)
 class _Call:
     ref: Any
-    blocks: BlockRange
+    work: Work
     # Counts from the moment when the call came first in its worker's queue.
     deadline: float
 
@@ -115,16 +111,16 @@ class RayPool:
         return found
 
     def takers(self) -> list[str]:
-        """The workers that take one more range, the least busy first."""
-        able = [m for m in self._members if m.is_ready and len(m.calls) < RANGES_PER_WORKER]
+        """The workers that take one more piece of work, the least busy first."""
+        able = [m for m in self._members if m.is_ready and len(m.calls) < WORK_PER_WORKER]
         return [member.name for member in sorted(able, key=lambda member: len(member.calls))]
 
-    def submit(self, worker: str, blocks: BlockRange) -> None:
-        """Give a range to a worker that takes one."""
+    def submit(self, worker: str, work: Work) -> None:
+        """Give work to a worker that takes some."""
         member = next(member for member in self._members if member.name == worker)
-        assert member.is_ready and len(member.calls) < RANGES_PER_WORKER
-        deadline = time.monotonic() + RANGE_SECONDS_MAX * (1 + len(member.calls))
-        member.calls.append(_Call(member.actor.execute.remote(blocks), blocks, deadline))
+        assert member.is_ready and len(member.calls) < WORK_PER_WORKER
+        deadline = time.monotonic() + WORK_SECONDS_MAX * (1 + len(member.calls))
+        member.calls.append(_Call(member.actor.do.remote(work), work, deadline))
 
     def wait(self, *, seconds_max: float) -> list[Report]:
         """What has ended, after at most this time. Raises PoolError where a worker stays away."""
@@ -158,26 +154,26 @@ class RayPool:
         while member.calls and member.calls[0].ref in ready:
             call = member.calls.popleft()
             try:
-                result, seconds = ray.get(call.ref, timeout=10.0)
+                timed: Timed = ray.get(call.ref, timeout=10.0)
             except RayTaskError as error:
-                # Our own exception in a live worker: the worker goes on with its next range.
+                # Our own exception in a live worker: the worker goes on with what comes next.
                 reason = _last_line(error)
-                reports.append(Lost(call.blocks, member.name, reason, blamed=True))
+                reports.append(Lost(call.work, member.name, reason, blamed=True))
             except RayError as error:
                 return reports + self._lost(member, call, _last_line(error))
             else:
-                reports.append(Finished(call.blocks, member.name, result, seconds))
+                reports.append(report_of(call.work, member.name, timed))
         if member.calls and time.monotonic() > member.calls[0].deadline:
             ray.kill(member.actor, no_restart=False)
             call = member.calls.popleft()
-            reason = f"no answer within {RANGE_SECONDS_MAX:.0f} s; the worker was ended"
+            reason = f"no answer within {WORK_SECONDS_MAX:.0f} s; the worker was ended"
             reports += self._lost(member, call, reason)
         return reports
 
     def _lost(self, member: _Member, call: _Call, reason: str) -> list[Report]:
         """The worker is gone, and with it all that it held; ask until it has been restarted."""
-        reports: list[Report] = [Lost(call.blocks, member.name, reason, blamed=True)]
-        reports += [Lost(each.blocks, member.name, reason, blamed=False) for each in member.calls]
+        reports: list[Report] = [Lost(call.work, member.name, reason, blamed=True)]
+        reports += [Lost(each.work, member.name, reason, blamed=False) for each in member.calls]
         member.calls.clear()
         member.lost_since = time.monotonic()
         member.ask_again_at = member.lost_since + RESTART_PAUSE_SECONDS
@@ -266,10 +262,12 @@ def _start_actors(spec: ShardSpec, workers: int) -> list[_Member]:
         num_cpus=1,
         max_restarts=-1,
         max_task_retries=0,
-        max_pending_calls=2 * RANGES_PER_WORKER,
+        max_pending_calls=2 * WORK_PER_WORKER,
         enable_task_events=False,
     )(_Worker)
-    members = [_Member(f"worker {n + 1}", actor.remote(spec)) for n in range(workers)]
+    # Small enough to travel in the call: what lies in the object store may be gone at a restart.
+    packed = zlib.compress(pickle.dumps(spec))
+    members = [_Member(f"worker {n + 1}", actor.remote(packed)) for n in range(workers)]
     try:
         ray.get([m.actor.process_id.remote() for m in members], timeout=START_SECONDS_MAX)
     except RayError as error:

@@ -43,19 +43,19 @@ def report_json(report: CampaignReport, order: Order, *, database: str, verdict:
 
 
 def _failure(found: FoundFailure) -> dict[str, object]:
-    record = found.finding.record
+    minimal = found.minimal
     return {
         "failure": found.failure_id,
         "new": found.is_new,
-        "fingerprint": record.fingerprint,
-        "oracle": record.oracle,
-        "sentence": record.sentence,
-        "step": record.step_label,
-        "preemptions": record.preemptions,
-        "switches": record.switches,
-        "threads": record.threads,
-        "steps": record.steps,
-        "proof": json.loads(record.proof),
-        "states": found.finding.states,
-        "first_schedule_ordinal": str(record.first_schedule_ordinal),
+        "fingerprint": minimal.fingerprint,
+        "oracle": minimal.oracle,
+        "sentence": minimal.sentence,
+        "step": minimal.signature.step,
+        "preemptions": minimal.preemptions,
+        "switches": minimal.switches,
+        "threads": minimal.threads,
+        "steps": minimal.steps,
+        "proof": dict(minimal.proof),
+        "states": minimal.states,
+        "first_schedule_ordinal": str(found.ordinal),
     }

@@ -138,9 +138,15 @@ def run_shard(spec: ShardSpec, blocks: BlockRange) -> ShardResult:
 
 
 @lru_cache(maxsize=4)
+def program_of(program: str) -> Program:
+    """A program given as JSON, read once a process."""
+    return from_json(program)
+
+
+@lru_cache(maxsize=4)
 def engine_of(program: str) -> Engine:
     """The engine of a program given as JSON, compiled once a process; takes up to a second."""
-    return Engine(from_json(program))
+    return Engine(program_of(program))
 
 
 def site_name(program: Program, site: int) -> str:

@@ -47,15 +47,17 @@ def families(program: Program) -> tuple[Family, ...]:
         members[number].append(place)
     shared: dict[tuple[int, int], int] = defaultdict(int)
     for places in members.values():
-        for a in {b for b, _ in places}:
-            for b in {b for b, _ in places if b > a}:
+        for a in sorted({b for b, _ in places}):
+            for b in sorted({b for b, _ in places if b > a}):
                 shared[a, b] += 1
     leader = list(range(len(program.bodies)))
     for (a, b), count in sorted(shared.items()):
         if count >= SHARED_STEPS_MIN and _locals_agree(program, a, b):
             old, new = leader[b], leader[a]
             leader = [new if x == old else x for x in leader]
-    grouped = [tuple(b for b, x in enumerate(leader) if x == first) for first in sorted(set(leader))]
+    grouped = [
+        tuple(b for b, x in enumerate(leader) if x == first) for first in sorted(set(leader))
+    ]
     return tuple(_family(program, bodies, classes) for bodies in grouped)
 
 
@@ -72,7 +74,9 @@ def _classes(program: Program) -> dict[Place, int]:
     while True:
         refined = {}
         for b, k in keys:
-            after = tuple(-1 if t == END else classes[b, t] for t in _jumps(program.bodies[b].steps[k].ops))
+            after = tuple(
+                -1 if t == END else classes[b, t] for t in _jumps(program.bodies[b].steps[k].ops)
+            )
             refined[b, k] = (classes[b, k], after)
         finer = _number(refined)
         if len(set(finer.values())) == len(set(classes.values())):
@@ -123,7 +127,10 @@ def _locals_agree(program: Program, a: int, b: int) -> bool:
 def _family(program: Program, bodies: tuple[int, ...], classes: dict[Place, int]) -> Family:
     alone = len(bodies) == 1
     names = {
-        b: {n: n if alone or _is_shared(n) else f"{program.bodies[b].name}/{n}" for n, _ in program.bodies[b].locals}
+        b: {
+            n: n if alone or _is_shared(n) else f"{program.bodies[b].name}/{n}"
+            for n, _ in program.bodies[b].locals
+        }
         for b in bodies
     }
     number: dict[Place, int] = {}
@@ -137,12 +144,19 @@ def _family(program: Program, bodies: tuple[int, ...], classes: dict[Place, int]
                 merged.append([])
             number[b, k] = first[key]
             merged[first[key]].append((b, k))
-    steps = tuple(MergedStep(tuple(places), _merge(program, places, number, names)) for places in merged)
+    steps = tuple(
+        MergedStep(tuple(places), _merge(program, places, number, names)) for places in merged
+    )
     locals_ = {names[b][n]: kind for b in bodies for n, kind in program.bodies[b].locals}
     return Family(bodies, steps, number, locals_, names)
 
 
-def _merge(program: Program, places: list[Place], number: dict[Place, int], names: dict[int, dict[str, str]]) -> tuple[Op, ...]:
+def _merge(
+    program: Program,
+    places: list[Place],
+    number: dict[Place, int],
+    names: dict[int, dict[str, str]],
+) -> tuple[Op, ...]:
     """The operations of merged steps: those of the first member, with the callers of all."""
     mine = [_translate(_step(program, p).ops, p[0], number, names[p[0]]) for p in places]
     return _unite(mine)
@@ -161,7 +175,9 @@ def _unite(versions: list[tuple[Op, ...]]) -> tuple[Op, ...]:
         head = ops[0]
         if isinstance(head, If):
             arms = [op for op in ops if isinstance(op, If)]
-            united.append(If(head.test, _unite([op.then for op in arms]), _unite([op.orelse for op in arms])))
+            united.append(
+                If(head.test, _unite([op.then for op in arms]), _unite([op.orelse for op in arms]))
+            )
         elif isinstance(head, Switch):
             every = [arm for op in ops if isinstance(op, Switch) for arm in op.arms]
             united.append(Switch(head.local, tuple(sorted(every, key=lambda arm: arm[0]))))
@@ -170,7 +186,9 @@ def _unite(versions: list[tuple[Op, ...]]) -> tuple[Op, ...]:
     return tuple(united)
 
 
-def _translate(ops: tuple[Op, ...], body: int, number: dict[Place, int], names: dict[str, str]) -> tuple[Op, ...]:
+def _translate(
+    ops: tuple[Op, ...], body: int, number: dict[Place, int], names: dict[str, str]
+) -> tuple[Op, ...]:
     def go(inner: tuple[Op, ...]) -> tuple[Op, ...]:
         return _translate(inner, body, number, names)
 
@@ -184,7 +202,9 @@ def _translate(ops: tuple[Op, ...], body: int, number: dict[Place, int], names: 
             case If(test, then, orelse):
                 made.append(If(rename(test, names), go(then), go(orelse)))
             case Switch(local, arms):
-                made.append(Switch(Local(names[local.name]), tuple((n, go(arm)) for n, arm in arms)))
+                made.append(
+                    Switch(Local(names[local.name]), tuple((n, go(arm)) for n, arm in arms))
+                )
             case Check(site, test):
                 made.append(Check(site, rename(test, names)))
             case Assume(test):
@@ -201,7 +221,8 @@ def _translate(ops: tuple[Op, ...], body: int, number: dict[Place, int], names: 
 def translate_entry(program: Program, family: Family) -> list[tuple[Op, ...]]:
     """What each body of a family does before its first step, in the words of the family."""
     return [
-        _translate(program.bodies[b].entry, b, family.number, family.names[b]) for b in family.bodies
+        _translate(program.bodies[b].entry, b, family.number, family.names[b])
+        for b in family.bodies
     ]
 
 
@@ -220,5 +241,3 @@ def rename(expr: Expr, names: dict[str, str]) -> Expr:
             return Cond(rename(test, names), rename(then, names), rename(orelse, names))
         case _:
             return expr
-
-

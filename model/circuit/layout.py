@@ -224,7 +224,7 @@ class Layout:
     def _family_layout(self, family: Family) -> FamilyLayout:
         child = any(t.child and t.body in family.bodies for t in self.program.threads)
         first = self.program.bodies[family.bodies[0]].entry
-        start = family.number[family.bodies[0], min(targets(first))]
+        start = family.number[family.bodies[0], min(targets(first) - {END})]
         codes = assign_codes([step.ops for step in family.steps], start, unborn=child)
         width = max(1, max(codes.values()).bit_length())
         live: dict[int, frozenset[str]] = {END: frozenset()}
@@ -253,7 +253,9 @@ def _allocate(
 
     In a merged step, what is alive in one body counts as alive in all that know it by that name.
     """
-    together = [live[number] & set(family.names[b].values()) for (b, _), number in family.number.items()]
+    together = [
+        live[number] & set(family.names[b].values()) for (b, _), number in family.number.items()
+    ]
     placed: dict[str, tuple[int, int]] = {}
     every = {name for alive in together for name in alive}
     for name in sorted(every, key=lambda n: (-family.locals[n].width, n)):

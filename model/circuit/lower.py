@@ -140,9 +140,7 @@ class Lowering:
             self._write_pcs(family)
         self._write_variables()
         failures = {site: self.net.any(lines) for site, lines in self.failures.items()}
-        return Pass(
-            self.planes, failures, self.net.any(self.discards), self.net.any(self.yields)
-        )
+        return Pass(self.planes, failures, self.net.any(self.discards), self.net.any(self.yields))
 
     # -- the executing thread ----------------------------------------------------------------------
 
@@ -200,7 +198,9 @@ class Lowering:
         for (array, _), uses in users.items():
             lines: dict[Word, list[int]] = defaultdict(list)
             for family, k, element in uses:
-                lines[self.values.word(element.index, scopes[family][0], family)].append(masks[family, k])
+                lines[self.values.word(element.index, scopes[family][0], family)].append(
+                    masks[family, k]
+                )
             length = self.program.variable[array].length
             assert length is not None
             index = self._merge(
@@ -229,7 +229,13 @@ class Lowering:
     # -- one step ----------------------------------------------------------------------------------
 
     def _execute(
-        self, ops: tuple[Op, ...], scope: Scope, family: int, effects: Effects, path: int, alive: int
+        self,
+        ops: tuple[Op, ...],
+        scope: Scope,
+        family: int,
+        effects: Effects,
+        path: int,
+        alive: int,
     ) -> int:
         """Execute under a path condition; `alive` also says that no check has failed yet, and is returned."""
         for op in ops:
@@ -316,9 +322,7 @@ class Lowering:
             under = self.net.and_(path, line)
             if under != FALSE:
                 both = self.net.and_(alive, line)
-                survivors.append(
-                    self._execute(ops, scope.fork(), family, effects, under, both)
-                )
+                survivors.append(self._execute(ops, scope.fork(), family, effects, under, both))
         return self.net.any(survivors)
 
     def _stored(self, word: Word, family: int, name: str) -> Word:

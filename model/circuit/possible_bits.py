@@ -12,7 +12,18 @@ from operator import or_
 from typing import TypeVar
 
 from model.circuit.families import Family, translate_entry
-from model.expressions import Binary, Cond, Const, Elem, Expr, Instance, Local, Not, ThreadIndex, Var
+from model.expressions import (
+    Binary,
+    Cond,
+    Const,
+    Elem,
+    Expr,
+    Instance,
+    Local,
+    Not,
+    ThreadIndex,
+    Var,
+)
 from model.program import Assign, Choose, Op, Program
 from model.validation import leaves
 
@@ -72,7 +83,9 @@ class PossibleBits:
             case Elem(name, Const(index)):
                 return self.elements.get((name, index), 0)
             case Elem(name, _):
-                return _union(self.elements[name, i] for i in range(self.program.variable[name].length or 0))
+                return _union(
+                    self.elements[name, i] for i in range(self.program.variable[name].length or 0)
+                )
             case Instance() | ThreadIndex():
                 return (1 << len(self.program.threads).bit_length()) - 1
             case Not():

@@ -51,7 +51,9 @@ def build_step_circuit(program: Program) -> StepCircuit:
     stepped = lowering.build()
     planes = _canonical(layout, net, stepped.planes)
     seen = observe(layout, net, planes)
-    hits = judge(net, stepped.failures, stepped.discarded, seen, net.any(selected), made.codes, FALSE)
+    hits = judge(
+        net, stepped.failures, stepped.discarded, seen, net.any(selected), made.codes, FALSE
+    )
     code = [
         net.any(line for number, line in hits.items() if number >> q & 1)
         for q in range(made.codes.width)
@@ -105,7 +107,9 @@ def emit_step(circuit: StepCircuit, *, lanes: int) -> str:
 
     gates = GateEmitter(circuit.net, b, vector, load)
     for k, literal in enumerate(circuit.outputs):
-        b.store(gates.literal(literal), b.gep(target, [ll.Constant(i64, k)]), align=8 * vector.count)
+        b.store(
+            gates.literal(literal), b.gep(target, [ll.Constant(i64, k)]), align=8 * vector.count
+        )
     after = b.add(number, ll.Constant(i64, 1))
     number.add_incoming(after, loop)
     b.cbranch(b.icmp_unsigned("<", after, function.args[2]), loop, done)
@@ -188,7 +192,11 @@ class Stepper:
         width = self.circuit.codes.width
         codes = rows[:, able : able + width].astype(np.int64) @ (1 << np.arange(width))
         return Stepped(
-            rows[:, :planes], rows[:, planes:able], codes, rows[:, able + width], rows[:, able + width + 1]
+            rows[:, :planes],
+            rows[:, planes:able],
+            codes,
+            rows[:, able + width],
+            rows[:, able + width + 1],
         )
 
 

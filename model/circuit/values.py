@@ -84,9 +84,7 @@ class Values:
         placed = self.layout.family_layouts[family].registers
         return {
             name: Word(
-                tuple(
-                    registers[start + q] if masks[name] >> q & 1 else FALSE for q in range(width)
-                )
+                tuple(registers[start + q] if masks[name] >> q & 1 else FALSE for q in range(width))
             )
             for name, (start, width) in placed.items()
         }
@@ -125,9 +123,13 @@ class Values:
             case Not(operand):
                 return self.truth(operand, scope, family) ^ 1
             case Binary("and", left, right):
-                return self.net.and_(self.truth(left, scope, family), self.truth(right, scope, family))
+                return self.net.and_(
+                    self.truth(left, scope, family), self.truth(right, scope, family)
+                )
             case Binary("or", left, right):
-                return self.net.or_(self.truth(left, scope, family), self.truth(right, scope, family))
+                return self.net.or_(
+                    self.truth(left, scope, family), self.truth(right, scope, family)
+                )
             case _:
                 return self.words.truth(self.word(expr, scope, family))
 

@@ -243,8 +243,8 @@ class Accesses(Resolver):
             access = Access(kind, ordering, variable.name, index, reads, writes)
             pending.accesses.append((node, access))
         pending.ghost_read = pending.ghost_read or by_ghost
-        pending.reads.append(variable.name)
         if effect.new is None:
+            pending.reads.append(variable.name)
             assert effect.result is not None
             return Typed(effect.result, variable.type if effect.result == old else None)
         return self._write(node, variable, old, effect, pending)
@@ -331,7 +331,7 @@ class Accesses(Resolver):
         kind = declared if not declared.wrapping else IntType(declared.width)
         pending.temporaries += 1
         number = f"~{pending.temporaries}" if pending.temporaries > 1 else ""
-        name = self.new_local(f"result{number}", kind)
+        name = self.new_local(f"result{number}:{kind.width}{'/'.join(kind.names)}", kind)
         pending.before.append(Assign(Local(name), cond(pending.path, expr, FALSE)))
         return Typed(Local(name), kind)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from model.expressions import FALSE, Const, Elem, Expr, Instance, Local, ThreadIndex, binary
@@ -23,6 +24,7 @@ from model.program import (
     Fence,
     Goto,
     If,
+    IntType,
     Op,
     Oracle,
     Program,
@@ -47,6 +49,7 @@ class Unit:
         self.variables: dict[str, SharedVariable] = declarations._variables
         self.sites: dict[Site, int] = {Site(Oracle.DEADLOCK, "no thread can go on"): 0}
         self.callbacks: list[Any] = []
+        self.callers: dict[str, int] = {}
         self.in_oracle = False
         self.mutexes = declarations._mutexes
         self.two_step_unlocks = declarations._two_step
@@ -58,6 +61,11 @@ class Unit:
     def site(self, oracle: Oracle, sentence: str) -> int:
         """The number of an oracle site, made when it is first asked for."""
         return self.sites.setdefault(Site(oracle, sentence), len(self.sites))
+
+    def next_caller(self, caller: str) -> int:
+        """The number of one more call of a noinline function, counted through the program."""
+        self.callers[caller] = self.callers.get(caller, -1) + 1
+        return self.callers[caller]
 
     def bound(self, primitive: Primitive) -> Any:
         """The body of an RCU primitive, or None where the program has no RCU."""
@@ -105,6 +113,7 @@ def compile_program(
         raise text.error(
             text.definition, "a program without a thread", "declare one with @p.thread()"
         )
+    bodies = [_with_callers_fitted(unit, body) for body in bodies]
     unit.in_oracle = True
     invariants = tuple(
         op for f in p._invariants for op in _compile_oracle(unit, f, Oracle.INVARIANT)
@@ -128,6 +137,13 @@ def compile_program(
     return program
 
 
+def _with_callers_fitted(unit: Unit, body: Body) -> Body:
+    """The numbers of callers in no more bits than the program needs."""
+    widths = {name: IntType(max(1, last.bit_length())) for name, last in unit.callers.items()}
+    kinds = tuple((name, widths.get(name, kind)) for name, kind in body.locals)
+    return replace(body, locals=kinds)
+
+
 def _compile_body(unit: Unit, handle: ThreadHandle) -> Body:
     compiler = StatementCompiler(unit)
     function = source_function(handle.function)
@@ -145,7 +161,7 @@ def _compile_body(unit: Unit, handle: ThreadHandle) -> Body:
     if not _only_sets_locals(entry):
         raise function.error(
             function.definition.body[0],
-            "an assertion, an assumption or a ghost before the first step",
+            "an assertion, a check of a range, or a ghost before the first step",
             "put it after an access",
         )
     body = Body(handle.name, tuple(sorted(compiler.types.items())), entry, steps)

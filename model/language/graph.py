@@ -7,20 +7,29 @@ next location is executed with it, so that local computation costs no step.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from model.expressions import Const, Expr
+from model.expressions import Const, Expr, Local
 from model.language.source import SourceFunction
 from model.liveness import NONE, Live, live_before, used
-from model.program import END, Access, Goto, If, Label, Op, Step
+from model.program import END, Access, Goto, If, Label, Op, Step, Switch
+
+
+@dataclass(eq=False)
+class WayBack:
+    """How a subroutine returns: the local that holds the number of the caller, and the numbers of this body."""
+
+    caller: str
+    numbers: list[int] = field(default_factory=list)
 
 
 @dataclass(eq=False)
 class Node:
     """A node under construction; a choice is a location too, and `ops` are plain operations.
 
-    `resumes` is where a call of a subroutine comes back to.
+    `resumes` is where a call of a subroutine comes back to; `back` marks the nodes of its way back;
+    `rounds`, at the head of a counted loop, is how often its test can hold.
     """
 
     kind: Literal["location", "choice", "ops", "branch", "yield"]
@@ -35,6 +44,8 @@ class Node:
     next: Node | None = None
     orelse: Node | None = None
     resumes: Node | None = None
+    rounds: int | None = None
+    back: WayBack | None = None
 
 
 Edge = tuple[Node, Literal["next", "orelse"]]
@@ -106,6 +117,24 @@ def _linear(source: Node, edge: Literal["next", "orelse"]) -> tuple[list[Node], 
     return chain, ((chain[-1], "next") if chain else (source, edge))
 
 
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The nodes that a step has come through, and how often through the heads of counted loops.
+
+    `rounds` has, for each such head, the number of rounds and the path on which the loop began: each
+    round starts with that.
+    """
+
+    nodes: frozenset[int] = frozenset()
+    rounds: tuple[tuple[int, int, Path], ...] = ()
+
+    def round(self, head: Node) -> tuple[int, Path]:
+        """How many rounds are done when this head is reached, and the path on which to go on."""
+        known = [(done, began) for of, done, began in self.rounds if of == id(head)]
+        done, began = known[0] if known else (0, self)
+        return done, Path(began.nodes, (*began.rounds, (id(head), done + 1, began)))
+
+
 class StepCutter:
     """Numbers the locations of a finished graph and makes a step of each."""
 
@@ -117,7 +146,7 @@ class StepCutter:
 
     def cut(self) -> tuple[tuple[Op, ...], tuple[Step, ...]]:
         """The entry operations and the steps, in order of discovery."""
-        entry = self._tree(self.graph.entry, frozenset(), choosing=False, yields=False, into=[])
+        entry = self._tree(self.graph.entry, Path(), choosing=False, yields=False, into=[])
         steps: list[Step] = []
         while len(steps) < len(self.order):
             steps.append(self._step(self.order[len(steps)]))
@@ -126,7 +155,7 @@ class StepCutter:
     def _step(self, node: Node) -> Step:
         used = [node]
         rest = self._tree(
-            node.next, frozenset(), choosing=node.kind == "choice", yields=False, into=used
+            node.next, Path(), choosing=node.kind == "choice", yields=False, into=used
         )
         accessing = [n for n in used if n.kind == "location"]
         text = accessing[0].text if node.kind == "choice" and len(accessing) == 1 else node.text
@@ -148,7 +177,7 @@ class StepCutter:
     def _tree(
         self,
         node: Node | None,
-        path: frozenset[int],
+        path: Path,
         *,
         choosing: bool,
         yields: bool,
@@ -166,16 +195,20 @@ class StepCutter:
                 *node.ops,
                 *self._tree(node.next, path, choosing=still, yields=yields, into=into),
             )
-        if id(node) in path:
+        if node.rounds is not None:
+            return self._round(node, path, choosing=choosing, yields=yields, into=into)
+        if id(node) in path.nodes:
             raise node.function.error(
                 node.origin,
                 "a loop without a shared access",
                 "it would never end or never be preempted: use `for … in range(…)`, or access"
                 " something shared",
             )
-        path |= {id(node)}
+        path = replace(path, nodes=path.nodes | {id(node)})
         if node.kind != "ops" or node.ops:
             into.append(node)
+        if node.back is not None:
+            return self._switch(node, path, choosing=choosing, yields=yields, into=into)
         if node.kind == "branch":
             assert node.test is not None and not isinstance(node.test, Const)
             then = self._tree(node.next, path, choosing=choosing, yields=yields, into=into)
@@ -188,3 +221,30 @@ class StepCutter:
             *node.ops,
             *self._tree(node.next, path, choosing=choosing, yields=yields, into=into),
         )
+
+    def _round(
+        self, node: Node, path: Path, *, choosing: bool, yields: bool, into: list[Node]
+    ) -> tuple[Op, ...]:
+        """One more round of a counted loop within a step; each starts with the path before it."""
+        assert node.rounds is not None and node.test is not None
+        done, path = path.round(node)
+        orelse = self._tree(node.orelse, path, choosing=choosing, yields=yields, into=into)
+        if done == node.rounds:
+            return orelse
+        then = self._tree(node.next, path, choosing=choosing, yields=yields, into=into)
+        return then if then == orelse else (If(node.test, then, orelse),)
+
+    def _switch(
+        self, node: Node, path: Path, *, choosing: bool, yields: bool, into: list[Node]
+    ) -> tuple[Op, ...]:
+        """The way back to every caller: the branches that follow the end of a subroutine, as one."""
+        back, onward = node.back, node.next
+        assert back is not None
+        arms = []
+        for number in back.numbers:
+            last = onward is None or onward.back is not back
+            target = onward if last else onward.next  # type: ignore[union-attr]
+            ops = self._tree(target, path, choosing=choosing, yields=yields, into=into)
+            arms.append((number, ops))
+            onward = None if last else onward.orelse  # type: ignore[union-attr]
+        return (*node.ops, Switch(Local(back.caller), tuple(arms)))

@@ -10,7 +10,7 @@ from model.expressions import FALSE, Const, Local, binary
 from model.language.accesses import Pending
 from model.language.errors import LanguageError
 from model.language.frame import Frame, Typed, constant, type_for
-from model.language.graph import Edge, Node, locals_read_first
+from model.language.graph import Edge, Node, WayBack, locals_read_first
 from model.language.source import SourceFunction, source_function
 from model.language.step_compiler import StepCompiler
 from model.language.subroutines import Subroutine, is_noinline, returns_value
@@ -18,6 +18,9 @@ from model.language.vocabulary import Primitive
 from model.program import Assign, Check, IntType, SharedVariable
 
 READER_BEGINS = frozenset({"rcu_read_lock", "preempt_disable", "local_irq_disable"})
+
+
+CALLER_BITS = 8
 
 
 class Inlining(StepCompiler):
@@ -91,12 +94,12 @@ class Inlining(StepCompiler):
         known = self.subroutines.get(key)
         if known is None:
             return self._first_call(node, function, key, arguments)
-        call = self.emit("ops", node, "")
-        call.ops.append(Assign(Local(known.caller), Const(known.next_caller(self.types))))
+        number = self.unit.next_caller(known.back.caller)
+        call = self.emit("ops", node, "", [Assign(Local(known.back.caller), Const(number))])
         self._bind_once(node, known.frame, arguments)
         self.graph.attach(known.entry)
         call.resumes = self.emit("ops", node, "")
-        known.return_to(Node("branch", node, function), call.resumes)
+        known.return_to(number, Node("branch", node, function), call.resumes)
         return known.result
 
     def _first_call(
@@ -108,14 +111,16 @@ class Inlining(StepCompiler):
         caller = f"{frame.qualifier}caller"
         while caller in self.types:
             caller += "'"
-        self.types[caller] = IntType(1)
-        self.emit("ops", node, "", [Assign(Local(caller), FALSE)])
+        self.types[caller] = IntType(CALLER_BITS)
+        number = self.unit.next_caller(caller)
+        self.emit("ops", node, "", [Assign(Local(caller), Const(number))])
         self._bind_once(node, frame, arguments)
         entry = self.emit("ops", node, "")
         result = self._inlined(node, frame, None)
         last = self.emit("ops", node, "")
         self.emit("ops", node, "")
-        self.subroutines[key] = Subroutine(frame, caller, entry, last, result)
+        last.back = WayBack(caller, [number])
+        self.subroutines[key] = Subroutine(frame, last.back, entry, last, result)
         return result
 
     def _bind_once(self, node: ast.Call, frame: Frame, arguments: list[Any]) -> None:

@@ -96,6 +96,7 @@ class Loops(Calls):
         self.emit("ops", node, "", [Assign(Local(local), Const(values.start))])
         head = self.emit("branch", node, "")
         head.test = binary("<", Local(local), Const(values.stop))
+        head.rounds = len(values)
         loop = self._loop_body(node.body)
         self.graph.dangling += loop.continues
         if self.graph.dangling:

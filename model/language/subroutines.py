@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from model.expressions import Const, Local, binary
-from model.language.frame import Frame, Typed, type_for
-from model.language.graph import Node
-from model.program import IntType
+from model.language.frame import Frame, Typed
+from model.language.graph import Node, WayBack
 
 F = TypeVar("F")
 
@@ -40,23 +39,17 @@ class Subroutine:
     """The one copy: its frame, its first node, and the last branch of the way back."""
 
     frame: Frame
-    caller: str
+    back: WayBack
     entry: Node
     last: Node
     result: Typed
-    calls: int = 1
 
-    def next_caller(self, types: dict[str, IntType]) -> int:
-        """The number of one more call; the local that holds it grows with them."""
-        number = self.calls
-        self.calls += 1
-        types[self.caller] = type_for(0, number, None)
-        return number
-
-    def return_to(self, branch: Node, continuation: Node) -> None:
-        """Lead the newest caller to `continuation`, and the one before it where it went."""
+    def return_to(self, number: int, branch: Node, continuation: Node) -> None:
+        """Lead caller `number` to `continuation`, and the one before it where it went."""
         before = self.last.orelse if self.last.kind == "branch" else self.last.next
-        branch.test = binary("==", Local(self.caller), Const(self.calls - 2))
+        branch.test = binary("==", Local(self.back.caller), Const(self.back.numbers[-1]))
+        branch.back = self.back
+        self.back.numbers.append(number)
         branch.next, branch.orelse = before, continuation
         if self.last.kind == "branch":
             self.last.orelse = branch

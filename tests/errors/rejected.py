@@ -877,6 +877,13 @@ def a_python_function_as_a_value():
 
 
 @in_thread
+def a_method_as_a_value():
+    WRITE_ONCE(x, states.__len__())
+#                 ^~~~~~~~~~~~~~~~ `states.__len__` cannot be called in a body
+#                 call the vocabulary or a function of yours
+
+
+@in_thread
 def a_keyword_argument():
     WRITE_ONCE(x, value=1)
 #   ^~~~~~~~~~~~~~~~~~~~~~ keyword arguments are not part of the language

@@ -100,8 +100,8 @@ EXPECTED_NARROW = """
 
 
 def test_more_threads_than_columns_are_listed():
-    program = lost_update.compile(threads=5)
-    trace = played(program, [0, 1, 2, 3, 4, 4])
+    program = lost_update.compile(threads=6)
+    trace = played(program, [0, 1, 2, 3, 4, 5, 5])
     assert drawn(trace, sentence="lost") == EXPECTED_LIST
 
 
@@ -115,7 +115,9 @@ EXPECTED_LIST = """
   adder#4  seen = counter  -> 0
   adder#4  <preempted>
   adder#5  seen = counter  -> 0
-  adder#5  counter = seen + 1  [counter 0 -> 1]  <-- lost
+  adder#5  <preempted>
+  adder#6  seen = counter  -> 0
+  adder#6  counter = seen + 1  [counter 0 -> 1]  <-- lost
 """
 
 

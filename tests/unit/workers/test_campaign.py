@@ -12,11 +12,13 @@ from storage.errors import StorageError
 from storage.failures import get_failure, list_failures, list_sightings
 from storage.programs import get_program
 from storage.tables import CampaignState
+from workers import minimizing, recording, work
 from workers.campaign import Budget, Coordinator, Order
 from workers.local_pool import LocalPool
-from workers.pool import Finished, Lost
+from workers.pool import Lost
 from workers.progress import Ending, Verdict
-from workers.shards import BlockRange, Disagreement, run_shard
+from workers.shards import BlockRange, Disagreement, Replayed, run_shard
+from workers.work import do, report_of
 
 
 @dataclass
@@ -40,29 +42,32 @@ class Notes:
 
 @dataclass
 class UnreliablePool:
-    """Two workers; `fate` says of each submission in turn whether it is lost, and blamed."""
+    """Two workers; `fate` says of each range in turn whether it is lost, and blamed."""
 
     spec: object
     fate: deque
     queue: deque = field(default_factory=deque)
     alter: object = None
+    loses: type = BlockRange
     name = "2 workers"
 
     def takers(self):
         return [f"worker {n}" for n in range(2)][len(self.queue) :]
 
-    def submit(self, worker, blocks):
-        self.queue.append((worker, blocks))
+    def submit(self, worker, work):
+        self.queue.append((worker, work))
 
     def wait(self, *, seconds_max):
         if not self.queue:
             return []
-        worker, blocks = self.queue.popleft()
-        lost = self.fate.popleft() if self.fate else None
+        worker, work = self.queue.popleft()
+        lost = None
+        if isinstance(work, self.loses) and self.fate:
+            lost = self.fate.popleft()
         if lost is not None:
-            return [Lost(blocks, worker, "it was killed", blamed=lost == "blamed")]
-        result = run_shard(self.spec, blocks)
-        return [Finished(blocks, worker, self.alter(result) if self.alter else result, 0.1)]
+            return [Lost(work, worker, "it was killed", blamed=lost == "blamed")]
+        result, _ = do(self.spec, work)
+        return [report_of(work, worker, (self.alter(result) if self.alter else result, 0.1))]
 
     def close(self):
         pass
@@ -217,7 +222,8 @@ def test_a_stop_is_clean_and_keeps_what_was_found(database, broken, broken_spec)
 
 def test_an_abort_leaves_a_campaign_that_says_so(database, broken, broken_spec):
     def abort(progress):
-        raise KeyboardInterrupt
+        if progress.blocks:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         execute(
@@ -248,19 +254,16 @@ def test_a_disagreement_is_stored_said_and_never_called_clean(database, sound, s
 def test_a_signature_is_minimized_once_and_sighted_a_bounded_number_of_times(
     database, broken, broken_spec, monkeypatch
 ):
-    minimized = []
-    from workers import campaign
+    times = []
 
-    finding_of = campaign.finding_of
+    def counted(program, violation):
+        times.append(violation.signature)
+        return minimizing.minimized(program, violation)
 
-    def counted(program, violation, **ordinal):
-        minimized.append(violation.signature)
-        return finding_of(program, violation, **ordinal)
-
-    monkeypatch.setattr(campaign, "finding_of", counted)
-    monkeypatch.setattr(campaign, "SIGHTINGS_PER_SIGNATURE_MAX", 6)
+    monkeypatch.setattr(work, "minimized", counted)
+    monkeypatch.setattr(recording, "SIGHTINGS_PER_SIGNATURE_MAX", 6)
     report = execute(database, LocalPool(broken_spec), order_for(broken, schedules=5_000_000))
-    assert len(minimized) == len(set(minimized)) == 1
+    assert len(times) == len(set(times)) == 1
     assert report.progress.violations > 2_000_000
     with database.read() as session:
         assert list_failures(session)[0].sightings_count == 6
@@ -279,32 +282,67 @@ def test_an_excluded_failure_is_not_found_even_where_it_is_not_recognized(
 def test_a_database_that_fails_ends_the_campaign_with_its_sentence(
     database, broken, broken_spec, monkeypatch
 ):
-    from workers import campaign
-
     def full(*_arguments, **_names):
         raise StorageError("the disk is full")
 
-    monkeypatch.setattr(campaign, "complete_lease", full)
+    monkeypatch.setattr(recording, "complete_lease", full)
     with pytest.raises(StorageError, match="the disk is full"):
         execute(database, LocalPool(broken_spec), order_for(broken, block=0))
     summary, totals = stored(database, 1)
     assert summary.state is CampaignState.FAILED and totals.schedules == 0
+    # What was minimized is stored before its range is counted.
     with database.read() as session:
-        assert list_failures(session) == ()
+        assert len(list_failures(session)) == 1
 
 
 def test_an_exception_in_a_block_loses_the_range_and_not_the_process(
     database, sound, sound_spec, monkeypatch
 ):
-    from workers import local_pool
-
     def break_block_0(spec, blocks):
         if 0 in blocks:
             raise ArithmeticError("block 0")
         return run_shard(spec, blocks)
 
-    monkeypatch.setattr(local_pool, "run_shard", break_block_0)
+    monkeypatch.setattr(work, "run_shard", break_block_0)
     notes = Notes()
     report = execute(database, LocalPool(sound_spec), order_for(sound, schedules=10), notes=notes)
     assert report.progress.quarantined == [BlockRange(0, 1)]
     assert notes.sentences[0] == "this process lost block 0: ArithmeticError: block 0"
+
+
+def test_a_violation_is_minimized_again_when_its_worker_dies(database, broken, broken_spec):
+    pool = UnreliablePool(broken_spec, deque(["blamed", "waiting", "blamed"]), loses=Replayed)
+    report = execute(database, pool, order_for(broken, block=0))
+    (found,) = report.progress.failures.values()
+    assert found.minimal.is_proved and report.progress.workers_lost == 2
+    check_exact(database, broken_spec, report)
+
+
+def test_what_cannot_be_minimized_is_kept_as_it_was_found(database, broken, broken_spec):
+    pool = UnreliablePool(broken_spec, deque(["blamed"] * 3), loses=Replayed)
+    report = execute(database, pool, order_for(broken, block=0))
+    (found,) = report.progress.failures.values()
+    assert set(found.minimal.proof.values()) == {"local (not minimized: it was killed)"}
+    with database.read() as session:
+        assert list_failures(session)[0].steps == 4
+    check_exact(database, broken_spec, report)
+
+
+def test_ranges_are_executed_while_a_violation_is_minimized(database, broken, broken_spec):
+    """The minimizing is done last, however early it was asked for."""
+
+    class LatePool(UnreliablePool):
+        def wait(self, *, seconds_max):
+            self.queue = deque(sorted(self.queue, key=lambda each: isinstance(each[1], Replayed)))
+            waiting = [isinstance(each[1], Replayed) for each in self.queue]
+            if self.executed < 3 and waiting == [True]:
+                return []
+            self.executed += waiting[:1] == [False]
+            return super().wait(seconds_max=seconds_max)
+
+        executed = 0
+
+    pool = LatePool(broken_spec, deque())
+    report = execute(database, pool, order_for(broken, schedules=5_000_000))
+    assert pool.executed == 3 and len(report.progress.failures) == 1
+    check_exact(database, broken_spec, report)

@@ -1,13 +1,10 @@
 """The screen says what was done in numbers that a person can read, and what to distrust."""
 
-import json
-
 import pytest
 from rich.console import Console
 
-from storage.failures import FailureRecord
 from workers.display import LiveScreen, Title, amount, duration, last_lines, lines_of
-from workers.findings import Finding
+from workers.minimizing import Minimized
 from workers.progress import FoundFailure, Progress
 from workers.shards import BlockRange, Signature
 
@@ -15,11 +12,11 @@ TITLE = Title("lost_update", (("writers", 2), ("locked", False)), 1, "2 workers"
 
 
 def failure(number, *, is_new, proof):
-    record = FailureRecord(
-        "lost_update", "at_end", "an addition is lost", "add: x", "f", 1, 2, 2, 4, "{}", "{}",
-        "", json.dumps(proof), "a1", 7,
+    minimal = Minimized(
+        Signature("lost_update", "s", "l"), "at_end", "an addition is lost", "f", 1, 2, 2, 4,
+        "{}", "{}", "", proof, 11,
     )  # fmt: skip
-    return FoundFailure(number, is_new, Finding(Signature("lost_update", "s", "l"), record, 11))
+    return FoundFailure(number, is_new, minimal, 7)
 
 
 @pytest.fixture

@@ -1,0 +1,66 @@
+"""The interpreter enumerates, the circuit samples and the minimizer minimizes what is known exactly."""
+
+import numpy as np
+import pytest
+
+from model.circuit.block import Engine
+from model.minimize import PROVED, minimize
+from model.program import Outcome
+from tests.programs.schedulers_4_4.enumeration import Enumeration
+from tests.programs.schedulers_4_4.table import ROWS, Row
+
+SCHEDULES_MIN = 40_000
+TAIL = 0.0005
+
+
+def binomial_interval(n: int, p: float) -> tuple[int, int]:
+    """The counts outside which lies at most TAIL of a binomial distribution, on either side."""
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
+    k = np.arange(n + 1)
+    masses = np.exp(logs[n] - logs - logs[::-1] + k * np.log(p) + (n - k) * np.log1p(-p))
+    below = np.cumsum(masses)
+    return int(np.searchsorted(below, TAIL)), int(np.searchsorted(below, 1 - TAIL))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_enumerating_gives_the_published_counts(row: Row):
+    enumeration = Enumeration(row.program)
+    interleavings, failing, probability = enumeration.counts()
+    assert (interleavings, failing) == (row.interleavings, row.failing)
+    assert f"{float(probability):.6f}" == row.probability
+    every, of_failing = enumeration.by_cost()
+    for most, counts in enumerate(row.by_preemptions):
+        found = [
+            sum(number for (preemptions, _), number in costs.items() if preemptions <= most)
+            for costs in (every, of_failing)
+        ]
+        assert tuple(found) == counts
+    failing_costs = [cost for cost, number in of_failing.items() if number]
+    assert min(preemptions for preemptions, _ in failing_costs) == row.preemptions
+    assert min(switches for _, switches in failing_costs) == row.switches
+    assert min(failing_costs) == (row.preemptions, row.switches), "one interleaving is minimal in both"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_a_uniform_walk_fails_as_often_as_it_must(row: Row):
+    _, _, exact = Enumeration(row.program).counts()
+    engine = Engine(row.program)
+    schedules = failing = block = 0
+    while schedules < SCHEDULES_MIN:
+        result = engine.run_block(root_seed=44, block=block, passes=256)
+        schedules += result.schedules
+        failing += result.outcomes[Outcome.VIOLATION] + result.outcomes[Outcome.DEADLOCK]
+        block += 1
+    low, high = binomial_interval(schedules, float(exact))
+    assert low <= failing <= high, f"{failing} of {schedules}, expected {low} to {high}"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_minimizing_reaches_the_fewest_preemptions_and_the_fewest_switches(row: Row):
+    engine = Engine(row.program)
+    result = engine.run_block(root_seed=44, block=0, passes=64)
+    assert result.hits
+    (failing, *_) = engine.recover(result.hits[-1:], root_seed=44, block=0, passes=64)
+    minimal = minimize(row.program, failing)
+    assert (minimal.preemptions, minimal.switches) == (row.preemptions, row.switches)
+    assert set(minimal.proof.values()) == {PROVED}

@@ -1,0 +1,190 @@
+"""What a campaign writes to the database: one function, one transaction.
+
+A range's sightings are stored in the transaction that completes its lease, or before it. Whoever is
+killed loses work in flight, nothing that was stored, and the totals stay exact.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from model.circuit.block import ENGINE_REVISION
+from model.program import Program
+from model.program_json import to_json
+from model.schedule import to_lists
+from storage.campaigns import CampaignPlan, finish_campaign, start_campaign
+from storage.disagreements import DisagreementRecord, record_disagreement
+from storage.failures import FailureRecord, RecordedSighting, SightingRecord, record_sighting
+from storage.leases import LeaseTotals, begin_lease, complete_lease
+from storage.programs import ProgramRecord, record_program
+from storage.session import Database
+from storage.tables import CampaignState
+from workers.backlog import Backlog
+from workers.minimizing import Minimized
+from workers.pool import Executed
+from workers.shards import BlockRange, Replayed, ShardResult, Signature
+
+SCHEDULE_VERSION = 1
+# Sightings recorded for one signature in one campaign; later hits are counted by their site only.
+SIGHTINGS_PER_SIGNATURE_MAX = 64
+
+Recorded = tuple[Signature, RecordedSighting]
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRecord:
+    """One campaign's place in the database."""
+
+    database: Database
+    campaign_id: int
+    ir_hash: str
+    _sighted: Counter[Signature] = field(default_factory=Counter)
+
+    @staticmethod
+    def start(
+        database: Database,
+        program: Program,
+        *,
+        source: str,
+        scheduler: str,
+        root_seed: int,
+        budget: str,
+        excluded_failures: tuple[int, ...],
+    ) -> "CampaignRecord":
+        """Store the program and a campaign that is running."""
+        row = ProgramRecord(
+            ir_hash=program.hash,
+            name=program.name,
+            parameters=json.dumps(dict(program.parameters)),
+            ir=to_json(program),
+            source=source,
+        )
+        plan = CampaignPlan(
+            program_ir_hash=program.hash,
+            scheduler=scheduler,
+            root_seed=root_seed,
+            engine_revision=str(ENGINE_REVISION),
+            budget=budget,
+            excluded_failures=excluded_failures,
+        )
+        with database.write() as session:
+            record_program(session, row, now=_now())
+            campaign_id = start_campaign(session, plan, now=_now())
+        return CampaignRecord(database, campaign_id, program.hash)
+
+    def finish(self, state: CampaignState, *, ending: str) -> None:
+        """The campaign has ended; leases that it still holds are let go."""
+        with self.database.write() as session:
+            finish_campaign(session, self.campaign_id, state, ending=ending, now=_now())
+
+    def lease(self, blocks: BlockRange, *, worker: str) -> None:
+        """Hold a range that was never held before."""
+        with self.database.write() as session:
+            held = begin_lease(
+                session,
+                self.campaign_id,
+                first_block=blocks.first,
+                blocks=blocks.blocks,
+                worker=worker,
+            )
+        assert held, f"{blocks} of campaign {self.campaign_id} have been leased before"
+
+    def sight(self, violation: Replayed, minimal: Minimized, *, ordinal: int) -> RecordedSighting:
+        """Store the violation that was minimized, at once; completing its range repeats it."""
+        with self.database.write() as session:
+            return record_sighting(
+                session,
+                failure_record(minimal, ir_hash=self.ir_hash, ordinal=ordinal),
+                self._sighting(violation),
+                now=_now(),
+            )
+
+    def complete(self, report: Executed, backlog: Backlog) -> list[Recorded]:
+        """Store a range's sightings and disagreements and end its lease, in one transaction.
+
+        Violations whose signature has no minimal interleaving yet are counted by their site only.
+        """
+        kept = self._worth_storing(
+            v for v in report.result.replayed if v.signature in backlog.minimal
+        )
+        recorded: list[Recorded] = []
+        with self.database.write() as session:
+            for violation in kept:
+                name = violation.signature
+                record = failure_record(
+                    backlog.minimal[name], ir_hash=self.ir_hash, ordinal=backlog.ordinals[name]
+                )
+                sighting = self._sighting(violation)
+                recorded.append((name, record_sighting(session, record, sighting, now=_now())))
+            for each in report.result.disagreements:
+                row = DisagreementRecord(
+                    self.campaign_id, self.ir_hash, each.block, each.lane, each.number, each.detail
+                )
+                record_disagreement(session, row, now=_now())
+            completed = complete_lease(
+                session,
+                self.campaign_id,
+                first_block=report.work.first,
+                totals=_totals(report.result),
+            )
+            assert completed, f"the lease of {report.work} is held until it is completed here"
+        self._sighted.update(violation.signature for violation in kept)
+        return recorded
+
+    def _worth_storing(self, violations: Iterable[Replayed]) -> list[Replayed]:
+        seen = Counter(self._sighted)
+        kept = []
+        for violation in violations:
+            seen[violation.signature] += 1
+            if seen[violation.signature] <= SIGHTINGS_PER_SIGNATURE_MAX:
+                kept.append(violation)
+        return kept
+
+    def _sighting(self, violation: Replayed) -> SightingRecord:
+        picks = {"version": SCHEDULE_VERSION, "picks": to_lists(violation.schedule)}
+        return SightingRecord(
+            campaign_id=self.campaign_id,
+            ir_hash=self.ir_hash,
+            block=violation.block,
+            lane=violation.lane,
+            step=violation.number,
+            schedule=json.dumps(picks),
+        )
+
+
+def failure_record(minimal: Minimized, *, ir_hash: str, ordinal: int) -> FailureRecord:
+    """The row of a failure; `ordinal`: how many schedules the campaign had executed by then."""
+    return FailureRecord(
+        program_name=minimal.signature.program,
+        oracle=minimal.oracle,
+        sentence=minimal.sentence,
+        step_label=minimal.signature.step,
+        fingerprint=minimal.fingerprint,
+        preemptions=minimal.preemptions,
+        switches=minimal.switches,
+        threads=minimal.threads,
+        steps=minimal.steps,
+        schedule=minimal.schedule,
+        interleaving=minimal.interleaving,
+        diagram=minimal.diagram,
+        proof=json.dumps(dict(minimal.proof)),
+        ir_hash=ir_hash,
+        first_schedule_ordinal=ordinal,
+    )
+
+
+def _totals(result: ShardResult) -> LeaseTotals:
+    return LeaseTotals(
+        schedules=result.schedules,
+        steps=result.steps,
+        violations=result.violations,
+        outcomes={name: count for name, count in result.outcomes.items() if count},
+        site_hits=result.site_hits,
+        steps_reached=result.steps_reached,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

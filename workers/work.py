@@ -1,0 +1,31 @@
+"""What every worker does, in whatever process: execute a range, or minimize a violation."""
+
+import time
+
+from workers.minimizing import Minimized, minimized
+from workers.pool import Executed, MinimizedOne, Work
+from workers.shards import BlockRange, Replayed, ShardResult, ShardSpec, program_of, run_shard
+
+# A result with the seconds that it took.
+Timed = tuple[ShardResult | Minimized, float]
+
+
+def do(spec: ShardSpec, work: Work) -> Timed:
+    """The result of a piece of work: a pure function, but for the time it takes."""
+    begun = time.perf_counter()
+    result: ShardResult | Minimized
+    if isinstance(work, BlockRange):
+        result = run_shard(spec, work)
+    else:
+        result = minimized(program_of(spec.program), work)
+    return result, time.perf_counter() - begun
+
+
+def report_of(work: Work, worker: str, timed: Timed) -> Executed | MinimizedOne:
+    """The report of work that was done."""
+    result, seconds = timed
+    if isinstance(result, ShardResult):
+        assert isinstance(work, BlockRange)
+        return Executed(work, worker, result, seconds)
+    assert isinstance(work, Replayed)
+    return MinimizedOne(work, worker, result)
