@@ -1,7 +1,8 @@
-"""All reachable states of a program, breadth first: what a fuzzer cannot say, where it fits into memory.
+"""All reachable states of a program, breadth first, where they fit into memory.
 
-States are stepped 512 at a time by the circuit; the visited set holds every state. Step limits do not
-apply: what is explored is the state space, not executions of bounded length.
+This says what a fuzzer cannot. States are stepped 512 at a time by the circuit; the visited set
+holds every state. Step limits do not apply: what is explored is the state space, not executions of
+bounded length.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ BATCH = 16384
 
 @dataclass(frozen=True, slots=True)
 class Explored:
-    """What exploring showed. `sites` maps each violated oracle site to the number of steps of its shortest violation.
+    """What exploring showed.
 
-    A program is proved clean where `exhausted` holds and `sites` is empty. `depth` counts the layers.
+    `sites` maps each violated oracle site to the number of steps of its shortest violation. A
+    program is proved clean where `exhausted` holds and `sites` is empty. `depth` counts the layers.
     """
 
     states: int

@@ -1,13 +1,15 @@
-"""From a failing execution to the smallest interleaving with the same signature, and how well that is known.
+"""From a failing execution to the smallest interleaving with the same signature, with its proof.
 
-Minimal means, in this order: fewest preemptions, fewest context switches, fewest threads that take a step,
-fewest steps. Where the exhaustive search ends, all four are proved. Where it meets its bound, the failing
-schedule is simplified by trial instead, and each criterion says up to where it is proved.
+Minimal means, in this order: fewest preemptions, fewest context switches, fewest threads that take
+a step, fewest steps. Where the exhaustive search ends, all four are proved. Where it meets its
+bound, the failing schedule is simplified by trial instead, and each criterion says up to where it
+is proved.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 from model.circuit.step_circuit import Stepper
 from model.interpreter import Trace
@@ -16,13 +18,16 @@ from model.search import Found, Search, Signature
 from model.simplify import simplify
 from model.trace import Measure, measure
 
-NODES_MAX = 2_000_000
+NODES_MAX = 1_500_000
 PROVED = "proved"
 
 
 @dataclass(frozen=True, slots=True)
 class Minimal:
-    """A minimal interleaving. `proof` says for each criterion `proved` or `local (…)`; `states` were searched."""
+    """A minimal interleaving.
+
+    `proof` says for each criterion `proved` or `local (…)`; `states` counts the nodes searched.
+    """
 
     trace: Trace
     preemptions: int
@@ -33,6 +38,12 @@ class Minimal:
     states: int
 
 
+@lru_cache(maxsize=2)
+def _stepper(program: Program) -> Stepper:
+    """Compiling takes as long as a search: the failures of one program share it."""
+    return Stepper(program)
+
+
 def signature_of(trace: Trace) -> Signature:
     """The signature of a trace that ends in a violation or a deadlock."""
     assert trace.site is not None and trace.events, "only a failing execution has a signature"
@@ -40,8 +51,11 @@ def signature_of(trace: Trace) -> Signature:
 
 
 def minimize(program: Program, trace: Trace, *, nodes_max: int = NODES_MAX) -> Minimal:
-    """The smallest interleaving of the trace's signature. `nodes_max` bounds the search: 200 bytes a node."""
-    stepper, signature = Stepper(program), signature_of(trace)
+    """The smallest interleaving of the trace's signature.
+
+    `nodes_max` bounds the search: 300 bytes a node.
+    """
+    stepper, signature = _stepper(program), signature_of(trace)
     found = Search(stepper, signature, nodes_max=nodes_max, below=measure(trace)).run()
     if found.trace is not None:
         return _minimal(found.trace, found)

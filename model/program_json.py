@@ -72,7 +72,7 @@ def _decode(value: Any, hint: Any) -> Any:
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict) or value.get("is") != hint.__name__:  # type: ignore[union-attr]
             raise TypeError(f"no {hint.__name__}: {value!r:.60}")  # type: ignore[union-attr]
-        hints = _hints(hint)
+        hints = _hints(hint)  # type: ignore[arg-type]
         given = {name: item for name, item in value.items() if name != "is"}
         return hint(**{name: _decode(item, hints[name]) for name, item in given.items()})  # type: ignore[operator]
     if hint is Oracle:
@@ -85,7 +85,7 @@ def _decode(value: Any, hint: Any) -> Any:
 def _member(value: Any, members: tuple[Any, ...]) -> Any:
     """The member of a union that a value is to be: by its class, or by its Python type."""
     if isinstance(value, dict):
-        return next(m for m in members if getattr(m, "__name__", "") == value["is"])
+        return next((m for m in members if m.__name__ == value["is"]), members[0])
     if isinstance(value, bool) and int in members:
         return bool  # a parameter that is a switch
     return next((m for m in members if m is type(value)), members[0])

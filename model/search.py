@@ -1,9 +1,10 @@
-"""The smallest interleaving of a signature, found by exhaustive search in the order of its criteria.
+"""The smallest interleaving of a signature: exhaustive search in the order of its criteria.
 
-Nodes are (state, threads that have stepped, last thread, last thread that is no daemon, could it have gone
-on); their cost is the Measure so far. Costs only grow along an interleaving and equal nodes have equal
-futures, so that taking nodes in order of cost finds, as its first violation of the signature, the minimum
-of all criteria at once: everything cheaper has been searched, all choices included.
+Nodes are (state, threads that have stepped, last thread, last thread that is no daemon, could it
+have gone on); their cost is the Measure so far. Costs only grow along an interleaving and equal
+nodes have equal futures, so that taking nodes in order of cost finds, as its first violation of the
+signature, the minimum of all criteria at once: everything cheaper has been searched, all choices
+included.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ class Signature(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The result of a search. `trace` is the minimum, or None; `reached` is the cost up to which all was searched.
+    """The result of a search: `trace` is the minimum, or None.
 
-    With a trace, `reached` is its measure. Without, either nothing of the signature exists below `reached`,
-    or, where `exhausted`, nothing exists at all. `states` counts the nodes that were searched.
+    `reached` is the cost up to which all was searched. With a trace, it is the trace's measure.
+    Without, either nothing of the signature exists below `reached`, or, where `exhausted`, nothing
+    exists at all. `states` counts the nodes that were searched.
     """
 
     trace: Trace | None
@@ -51,7 +53,7 @@ class Found:
 
 @dataclass(slots=True)
 class _Layer:
-    """Nodes of one cost: their states, and columns (stepped, last, non-daemon, goes on, parent, thread, draw)."""
+    """Nodes of one cost: their states, and columns in the order of STEPPED, LAST, …, DRAW."""
 
     states: list[Bits]
     columns: list[NDArray[np.int64]]
@@ -61,7 +63,7 @@ STEPPED, LAST, OWN, GOES_ON, PARENT, THREAD, DRAW = range(7)
 
 
 class Search:
-    """One search; `nodes_max` bounds its memory (about 200 bytes a node)."""
+    """One search; `nodes_max` bounds its memory (about 300 bytes a node)."""
 
     def __init__(
         self, stepper: Stepper, signature: Signature, *, nodes_max: int, below: Measure | None

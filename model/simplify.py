@@ -1,8 +1,8 @@
-"""Make a failing schedule smaller by trial: 512 candidates a pass, the best one kept, until none is better.
+"""Make a failing schedule smaller by trial: the best of 512 candidates, until none is better.
 
-Candidates move or drop blocks of steps of one thread (after Jalbert and Sen, "A trace simplification
-technique", FSE 2010). A pick of a thread that is not enabled is skipped. The result is a local minimum;
-`model.search` finds the true one where it fits into memory.
+Candidates move or drop blocks of steps of one thread (after Jalbert and Sen, "A trace
+simplification technique", FSE 2010). A pick of a thread that is not enabled is skipped. The result
+is a local minimum; `model.search` finds the true one where it fits into memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ CANDIDATES_MAX = 512
 def simplify(
     stepper: Stepper, trace: Trace, signature: Signature, *, rounds_max: int = 64
 ) -> Trace:
-    """A trace of the same signature from which no single move leads to a smaller one (or the last of the rounds)."""
+    """A trace of the same signature from which no single move leads to a smaller one.
+
+    Where the rounds run out, the smallest so far.
+    """
     best, size = trace, measure(trace)
     for _ in range(rounds_max):
         candidates = _candidates(best.schedule)[:CANDIDATES_MAX]
@@ -42,7 +45,7 @@ def simplify(
 
 
 def _candidates(schedule: Schedule) -> list[Schedule]:
-    """Every way to drop a thread, to drop a block, or to join a block with the next one of its thread."""
+    """Every way to drop a thread or a block, or to join a block with the next of its thread."""
     blocks = [tuple(picks) for _, picks in groupby(schedule, key=lambda pick: pick.thread)]
     owners = [block[0].thread for block in blocks]
     made: list[list[tuple[Pick, ...]]] = []
@@ -61,7 +64,7 @@ def _candidates(schedule: Schedule) -> list[Schedule]:
 def run_candidates(
     stepper: Stepper, candidates: list[Schedule], signature: Signature
 ) -> list[Schedule | None]:
-    """For each candidate what it executes up to a violation of the signature, or None where it shows none."""
+    """For each candidate what it executes up to a violation of the signature; None without one."""
     count, width = len(candidates), len(stepper.initial)
     states = np.tile(stepper.initial, (count, 1))
     enabled = np.tile(stepper.initially_enabled, (count, 1))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from model.validation import leaves
 from model.interpreter import Change, Event, Trace, local_type, step_of
 from model.program import Choose, Program, SharedVariable
 from model.trace import preemptions
+from model.validation import leaves
 
 ASSIGNMENT = re.compile(r"(\w+)(?:: [^=]*)? =(?!=)[^;]*$")
 

@@ -15,7 +15,6 @@ from model.expressions import (
     Var,
     children,
 )
-from model.liveness import live_on_entry
 from model.program import (
     DEADLOCK_SITE,
     END,
@@ -89,8 +88,6 @@ def _validate_body(program: Program, body: Body) -> None:
     for name, kind in body.locals:
         _validate_type(kind, name)
     _validate_ops(program, body, body.entry, gotos=True)
-    unassigned = sorted(live_on_entry(body))
-    _require(not unassigned, f"{body.name}: {unassigned} may be read before it is assigned")
     for step in body.steps:
         if step.guard is not None:
             _validate_expr(program, body, step.guard)

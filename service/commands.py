@@ -156,8 +156,8 @@ def failures_show(
     from service.failures import failure_json, failure_lines, load_failure
     from service.reading import existing_database
 
-    with existing_database(db) as database, database.read() as session:
-        loaded = load_failure(session, failure)
+    with existing_database(db) as database:
+        loaded = load_failure(database, failure)
     _print(failure_json(loaded) if as_json else failure_lines(loaded, database=db))
 
 
@@ -172,8 +172,8 @@ def failures_replay(
     from service.reading import existing_database
     from service.replaying import replayed, show_steps, trace_json, trace_lines
 
-    with existing_database(db) as database, database.read() as session:
-        loaded = load_failure(session, failure)
+    with existing_database(db) as database:
+        loaded = load_failure(database, failure)
     again = replayed(loaded)
     if step and not as_json:
         show_steps(again)

@@ -3,17 +3,14 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from model.program import show_parameter
 from service.reading import columns, option_for, pretty
 from storage.campaigns import CampaignSummary, get_campaign
 from storage.failures import FailureSummary, StoredFailure, get_failure
 from storage.programs import ProgramRecord, get_program
+from storage.session import Database
 from storage.sources import library
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
 
 FINGERPRINT_SHOWN = 8
 
@@ -27,14 +24,15 @@ class LoadedFailure:
     campaign: CampaignSummary
 
 
-def load_failure(session: "Session", failure_id: int) -> LoadedFailure:
+def load_failure(database: Database, failure_id: int) -> LoadedFailure:
     """Read a failure and what belongs to it. Raises UnknownFailure."""
-    failure = get_failure(session, failure_id)
-    return LoadedFailure(
-        failure,
-        get_program(session, failure.record.ir_hash),
-        get_campaign(session, failure.first_campaign_id),
-    )
+    with database.read() as session:
+        failure = get_failure(session, failure_id)
+        return LoadedFailure(
+            failure,
+            get_program(session, failure.record.ir_hash),
+            get_campaign(session, failure.first_campaign_id),
+        )
 
 
 def failures_lines(found: Sequence[FailureSummary], *, database: str) -> list[str]:

@@ -17,7 +17,10 @@ ATTEMPTS_MAX = 3
 
 @dataclass(slots=True)
 class Backlog:
-    """Each signature is minimized once in a campaign, from the first violation that showed it."""
+    """Each signature is minimized once, from the first violation that showed it.
+
+    `minimal` may begin with what earlier campaigns of the same IR have proved.
+    """
 
     minimal: dict[Signature, Minimized] = field(default_factory=dict)
     ordinals: dict[Signature, int] = field(default_factory=dict)
@@ -28,8 +31,10 @@ class Backlog:
     def add(self, report: Executed, *, schedules_before: int) -> None:
         """A finished range: queue the signatures that are new, and keep it until they are known."""
         for violation in report.result.replayed:
-            if violation.signature not in self.ordinals:
-                self.ordinals[violation.signature] = schedules_before + violation.ordinal
+            if violation.signature in self.ordinals:
+                continue
+            self.ordinals[violation.signature] = schedules_before + violation.ordinal
+            if violation.signature not in self.minimal:
                 self._queue.append(violation)
         self._waiting.append(report)
 
@@ -65,9 +70,9 @@ class Backlog:
         return waiting
 
     @property
-    def has_work(self) -> bool:
-        """True while a violation waits for a worker."""
-        return bool(self._queue)
+    def open_signatures(self) -> int:
+        """Signatures that have been seen and whose minimal interleaving is not known."""
+        return len(self.ordinals.keys() - self.minimal.keys())
 
     @property
     def waiting_schedules(self) -> int:

@@ -14,6 +14,8 @@ from workers.progress import FoundFailure, Progress
 from workers.shards import ShardSpec
 
 ROOT_SEED = 1
+# A configuration that nothing is found in: what is measured is executing, not minimizing.
+PARAMETERS = {"gp_cookie": "on"}
 WARM_UP_SECONDS = 1.0
 
 
@@ -28,6 +30,11 @@ class OneOf:
     def name(self) -> str:
         """How a person reads it."""
         return "1 worker"
+
+    @property
+    def workers(self) -> int:
+        """One."""
+        return 1
 
     def takers(self) -> list[str]:
         """The one worker, while it takes work."""
@@ -66,7 +73,7 @@ def paired_campaigns(program: str, *, pairs: int, seconds: float) -> list[float]
     from workers.ray_pool import RayPool
 
     source = find_source(program)
-    compiled = compile_source(source, {})
+    compiled = compile_source(source, PARAMETERS)
     spec = ShardSpec(to_json(compiled), ROOT_SEED)
     ratios = []
     with tempfile.TemporaryDirectory(prefix="gracefuzz-bench-") as folder:

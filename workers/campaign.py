@@ -1,7 +1,7 @@
 """The coordinator: gives out work, has stored what comes back, and decides when a campaign ends.
 
-It holds the only database connection. Minimizing is work like executing blocks, and comes first:
-the blocks can wait for it, a person does not want to.
+It holds the only database connection. Minimizing is work like executing blocks. While there is
+time, half of the workers minimize what was found and the others look for more.
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from model.program import Program
+from model.program import Program, show_parameter
 from storage.failures import RecordedSighting
 from storage.session import Database
 from storage.tables import CampaignState
@@ -118,6 +118,7 @@ class Coordinator:
             budget=order.budget.to_json(),
             excluded_failures=order.excluded_failures,
         )
+        self._backlog.minimal.update(self._record.proved_before(order.excluded_failures))
         self._begun = self.clock()
         try:
             ending = self._work()
@@ -152,6 +153,7 @@ class Coordinator:
             for report in self.pool.wait(seconds_max=WAIT_SECONDS):
                 self._in_flight.remove(report.work)
                 self._take(report)
+            self._progress.open_signatures = self._backlog.open_signatures
             self.observer.progressed(self._progress)
 
     def _reason_to_end(self) -> Ending | None:
@@ -179,9 +181,12 @@ class Coordinator:
         return float("inf") if seconds is None else self._begun + seconds - self.clock()
 
     def _give_out(self, *, only_minimizing: bool) -> None:
-        """Work for every worker that takes some: violations first, then ranges."""
+        """Work for every worker that takes some: violations for half of them, then ranges."""
         while takers := self.pool.takers():
-            work: Work | None = self._backlog.next_violation()
+            minimizing = sum(isinstance(work, Replayed) for work in self._in_flight)
+            work: Work | None = None
+            if only_minimizing or minimizing < max(1, self.pool.workers // 2):
+                work = self._backlog.next_violation()
             if work is None and not only_minimizing:
                 work = self._ledger.take_again() or self._lease(takers[0])
             if work is None:
@@ -261,9 +266,11 @@ class Coordinator:
         assert isinstance(lost.work, BlockRange)
         self._say_lost(lost, str(lost.work))
         if self._ledger.lose(lost.work, blamed=lost.blamed):
+            name, given = self.order.program.name, self.order.program.parameters
+            options = "".join(f" --param {key}={show_parameter(value)}" for key, value in given)
             self.observer.said(
                 f"{lost.work} killed three workers and will not be tried again; the campaign "
-                f"goes on without\n    to see why: gracefuzz fuzz {self.order.program.name} "
+                f"goes on without\n    to see why: gracefuzz fuzz {name}{options} "
                 f"--seed {self.order.root_seed} --workers 0 --block {lost.work.first}"
             )
 

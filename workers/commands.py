@@ -104,9 +104,8 @@ def fuzz_command(
     # Imported here, and not before: `gracefuzz --help` needs neither SQL nor LLVM.
     from storage.sources import parameters_of
     from workers.campaign import Budget
+    from workers.errors import PoolError, PortTaken
     from workers.fuzzing import Wish, fuzz
-    from workers.metrics import PortTaken
-    from workers.pool import PoolError
     from workers.progress import Verdict
 
     seconds = None if time is None else seconds_of(time)

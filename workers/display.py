@@ -153,6 +153,8 @@ def _violations(progress: Progress, timestamp_seconds: float) -> str:
 def _warnings(progress: Progress) -> list[str]:
     """What a person must know before trusting the rest."""
     said = []
+    if progress.open_signatures:
+        said.append(f"  minimizing  {progress.open_signatures} more kinds of violations")
     limited = progress.outcomes[Outcome.STEP_LIMIT.value]
     if limited:
         said.append(f"  {amount(limited)} executions hit the step limit: they have passed nothing")

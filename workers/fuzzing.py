@@ -5,7 +5,7 @@ Opened in the order in which it fails cheaply: the program, the database, the me
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
@@ -26,12 +26,14 @@ from storage.sources import compile_source, find_source, text_of
 from workers.campaign import Budget, CampaignReport, Coordinator, Order
 from workers.display import LiveScreen, Title, failure_line, last_lines, lines_of, styled
 from workers.local_pool import LocalPool
-from workers.metrics import LOOPBACK, CampaignCollector, served
 from workers.pool import Pool
 from workers.progress import FoundFailure, Progress, Verdict
 from workers.report import report_json
 from workers.shards import ShardSpec
 from workers.stopping import StopRequest
+
+# What is told of every progress, besides the screen.
+Publish = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,8 @@ def fuzz(wish: Wish) -> Verdict:
         stack.enter_context(stop.listening())
         database = stack.enter_context(open_database(wish.database))
         excluded = excluded_pairs(database, program, wish.excluded_failures)
-        collector = CampaignCollector(program.name, program_steps=Progress(program).program_steps)
         console = Console(stderr=True, highlight=False)
-        if wish.metrics_port is not None:
-            port = stack.enter_context(served(collector, port=wish.metrics_port))
-            console.print(f"metrics: http://{LOOPBACK}:{port}/metrics")
+        publish = _publisher(stack, program, console, port=wish.metrics_port)
         spec = ShardSpec(to_json(program), wish.seed, excluded)
         pool = stack.enter_context(closing(open_pool(spec, workers=wish.workers)))
         stop.listen()
@@ -86,7 +85,7 @@ def fuzz(wish: Wish) -> Verdict:
             max(1, wish.workers),
             vector_name(),
         )
-        with showing(title, console, collector, stop) as watcher:
+        with showing(title, console, publish, stop) as watcher:
             report = Coordinator(
                 database, pool, order, watcher, lambda: stop.is_requested
             ).execute()
@@ -150,15 +149,30 @@ def excluded_pairs(
     return tuple(excluded)
 
 
+def _publisher(
+    stack: ExitStack, program: Program, console: Console, *, port: int | None
+) -> Publish:
+    """Serve metrics until the stack is closed, where that is asked for. Raises PortTaken."""
+    if port is None:
+        return lambda _progress: None
+    # Imported here: most campaigns serve no metrics.
+    from workers.metrics import LOOPBACK, CampaignCollector, served
+
+    collector = CampaignCollector(program.name, program_steps=Progress(program).program_steps)
+    taken = stack.enter_context(served(collector, port=port))
+    console.print(f"metrics: http://{LOOPBACK}:{taken}/metrics", soft_wrap=True)
+    return collector.publish
+
+
 class Watcher:
     """Passes on what the coordinator says: to the screen, the collector and stderr."""
 
     def __init__(
-        self, screen: LiveScreen, console: Console, collector: CampaignCollector, stop: StopRequest
+        self, screen: LiveScreen, console: Console, publish: Publish, stop: StopRequest
     ) -> None:
         self._screen = screen
         self._console = console
-        self._collector = collector
+        self._publish = publish
         self._stop = stop
         self._stop_was_said = False
         self._begun = time.monotonic()
@@ -168,7 +182,7 @@ class Watcher:
         if self._stop.is_requested and not self._stop_was_said:
             self._stop_was_said = True
             self.said("stopping when what is in flight has ended; Ctrl-C again aborts")
-        self._collector.publish(progress)
+        self._publish(progress)
         self._screen.show(progress, seconds=time.monotonic() - self._begun)
 
     def found(self, failure: FoundFailure) -> None:
@@ -183,13 +197,13 @@ class Watcher:
 
 @contextmanager
 def showing(
-    title: Title, console: Console, collector: CampaignCollector, stop: StopRequest
+    title: Title, console: Console, publish: Publish, stop: StopRequest
 ) -> Iterator[Watcher]:
     """A watcher whose screen is on inside the block."""
     sys.stdout.flush()
     screen = LiveScreen(title, console)
     screen.begin()
     try:
-        yield Watcher(screen, console, collector, stop)
+        yield Watcher(screen, console, publish, stop)
     finally:
         screen.end()

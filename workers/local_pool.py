@@ -19,6 +19,11 @@ class LocalPool:
         """How a person reads it."""
         return WORKER
 
+    @property
+    def workers(self) -> int:
+        """One."""
+        return 1
+
     def takers(self) -> list[str]:
         """This process, while it has nothing to do."""
         return [] if self._waiting else [WORKER]

@@ -14,13 +14,10 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from model.circuit.block import ENGINE_REVISION
+from workers.errors import PortTaken
 from workers.progress import Progress
 
 LOOPBACK = "127.0.0.1"
-
-
-class PortTaken(Exception):
-    """The metrics cannot be served on the given port; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ INTERLEAVING_VERSION = 1
 class Minimized:
     """The smallest interleaving of a signature; `proof` says of each criterion how far it is sure.
 
-    `schedule` and `interleaving` are JSON text; `states` is how many were searched.
+    `schedule` and `interleaving` are JSON text; `states` is how many were searched, now.
     """
 
     signature: Signature

@@ -18,10 +18,6 @@ WORK_PER_WORKER = 2
 Work = BlockRange | Replayed
 
 
-class PoolError(Exception):
-    """The workers cannot be started or kept alive; the message is for the person who asked."""
-
-
 @dataclass(frozen=True, slots=True)
 class Executed:
     """A range whose result has arrived; `seconds` is what executing it took."""
@@ -60,6 +56,10 @@ class Pool(Protocol):
     @property
     def name(self) -> str:
         """How a person reads it: `2 workers`."""
+
+    @property
+    def workers(self) -> int:
+        """How many pieces of work are done at once."""
 
     def takers(self) -> list[str]:
         """The workers that take one more piece of work, the least busy first."""

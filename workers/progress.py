@@ -59,12 +59,20 @@ class Progress:
     passed_over: int = 0
     disagreements: int = 0
     workers_lost: int = 0
+    open_signatures: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     site_hits: Counter[str] = field(default_factory=Counter)
     steps_reached: set[str] = field(default_factory=set)
     failures: dict[int, FoundFailure] = field(default_factory=dict)
     last_new_timestamp_seconds: float | None = None
     quarantined: list[BlockRange] = field(default_factory=list)
+    # Labels, each counted once.
+    program_steps: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.program_steps = len(
+            {str(step.label) for body in self.program.bodies for step in body.steps}
+        )
 
     def add(self, blocks: BlockRange, result: ShardResult) -> None:
         """Count a lease that was completed in the database."""
@@ -87,11 +95,6 @@ class Progress:
     def known_violations(self) -> int:
         """Violations that made no new failure. A failure may be stored before its lease counts."""
         return max(0, self.violations - self.new_failures)
-
-    @property
-    def program_steps(self) -> int:
-        """Steps that the program has: labels, each counted once."""
-        return len({str(step.label) for body in self.program.bodies for step in body.steps})
 
     def verdict(self, *, only_new: bool) -> Verdict:
         """What the exit code says. A result that cannot be trusted is never called clean."""

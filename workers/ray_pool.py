@@ -18,7 +18,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.pool import WORK_PER_WORKER, Lost, PoolError, Report, Work
+from workers.errors import PoolError
+from workers.pool import WORK_PER_WORKER, Lost, Report, Work
 from workers.shards import ShardSpec, engine_of
 from workers.work import Timed, do, report_of
 
@@ -99,8 +100,12 @@ class RayPool:
     @property
     def name(self) -> str:
         """How a person reads it."""
-        count = len(self._members)
-        return f"{count} worker{'s' if count > 1 else ''}"
+        return f"{self.workers} worker{'s' if self.workers > 1 else ''}"
+
+    @property
+    def workers(self) -> int:
+        """The actors, also while one is being restarted."""
+        return len(self._members)
 
     def process_ids(self) -> dict[str, int]:
         """The process of each worker that answers within a second."""

@@ -16,7 +16,14 @@ from model.program_json import to_json
 from model.schedule import to_lists
 from storage.campaigns import CampaignPlan, finish_campaign, start_campaign
 from storage.disagreements import DisagreementRecord, record_disagreement
-from storage.failures import FailureRecord, RecordedSighting, SightingRecord, record_sighting
+from storage.failures import (
+    FailureRecord,
+    RecordedSighting,
+    SightingRecord,
+    get_failure,
+    list_failures,
+    record_sighting,
+)
 from storage.leases import LeaseTotals, begin_lease, complete_lease
 from storage.programs import ProgramRecord, record_program
 from storage.session import Database
@@ -39,6 +46,7 @@ class CampaignRecord:
 
     database: Database
     campaign_id: int
+    program_name: str
     ir_hash: str
     _sighted: Counter[Signature] = field(default_factory=Counter)
 
@@ -72,7 +80,21 @@ class CampaignRecord:
         with database.write() as session:
             record_program(session, row, now=_now())
             campaign_id = start_campaign(session, plan, now=_now())
-        return CampaignRecord(database, campaign_id, program.hash)
+        return CampaignRecord(database, campaign_id, program.name, program.hash)
+
+    def proved_before(self, excluded_failures: tuple[int, ...]) -> dict[Signature, Minimized]:
+        """What earlier campaigns have proved minimal in this very IR: it need not be done again.
+
+        Where a failure is excluded, its signature may hide another, and is looked at anew.
+        """
+        known = {}
+        with self.database.read() as session:
+            for summary in list_failures(session, program=self.program_name):
+                record = get_failure(session, summary.failure_id).record
+                if record.ir_hash == self.ir_hash and summary.failure_id not in excluded_failures:
+                    minimal = minimal_of(record)
+                    known[minimal.signature] = minimal
+        return {name: minimal for name, minimal in known.items() if minimal.is_proved}
 
     def finish(self, state: CampaignState, *, ending: str) -> None:
         """The campaign has ended; leases that it still holds are let go."""
@@ -172,6 +194,27 @@ def failure_record(minimal: Minimized, *, ir_hash: str, ordinal: int) -> Failure
         proof=json.dumps(dict(minimal.proof)),
         ir_hash=ir_hash,
         first_schedule_ordinal=ordinal,
+    )
+
+
+def minimal_of(record: FailureRecord) -> Minimized:
+    """What `failure_record` was made from; how many states were searched is not kept."""
+    return Minimized(
+        signature=Signature(
+            record.program_name, f"{record.oracle}: {record.sentence}", record.step_label
+        ),
+        oracle=record.oracle,
+        sentence=record.sentence,
+        fingerprint=record.fingerprint,
+        preemptions=record.preemptions,
+        switches=record.switches,
+        threads=record.threads,
+        steps=record.steps,
+        schedule=record.schedule,
+        interleaving=record.interleaving,
+        diagram=record.diagram,
+        proof=json.loads(record.proof),
+        states=0,
     )
 
 

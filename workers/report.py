@@ -56,6 +56,5 @@ def _failure(found: FoundFailure) -> dict[str, object]:
         "threads": minimal.threads,
         "steps": minimal.steps,
         "proof": dict(minimal.proof),
-        "states": minimal.states,
         "first_schedule_ordinal": str(found.ordinal),
     }

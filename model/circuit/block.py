@@ -1,9 +1,9 @@
-"""Blocks: 512 lanes of executions as a pure function of program, scheduler, root seed and block number.
+"""Blocks: 512 lanes of executions, a pure function of program, scheduler, root seed and number.
 
-A block starts all lanes afresh, restarts lanes that end for a fixed number of passes, and is done when
-every execution that was started has ended, so that rates favour neither short executions nor long ones.
-Hits are counted exactly; the schedule of a hit is recovered by running its block again with recording, so
-that the hot loop records nothing.
+A block starts all lanes afresh, restarts lanes that end for a fixed number of passes, and is done
+when every execution that was started has ended, so that rates favour neither short executions nor
+long ones. Hits are counted exactly; the schedule of a hit is recovered by running its block again
+with recording, so that the hot loop records nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class BlockResult:
     """What a block showed: addable counts, and a bounded choice of its hits.
 
     `site_hits[s]` counts the executions that ended at oracle site s, exactly; `hits` are the first
-    HITS_PER_SITE of each site by pass and lane; `steps_reached` are (body, step) seen executed in samples.
+    HITS_PER_SITE of each site by pass and lane; `steps_reached` are (body, step) seen executed in
+    samples.
     """
 
     block: int
@@ -71,9 +72,10 @@ class _Chunk:
 
 
 class Engine:
-    """A program compiled for one scheduler. Compiling takes time; running a block only reads and writes memory.
+    """A program compiled for one scheduler.
 
-    `lanes` is the vector width in lanes, by default that of this CPU: it changes the speed, never a result.
+    Compiling takes time; running a block only reads and writes memory. `lanes` is the vector width
+    in lanes, by default that of this CPU: it changes the speed, never a result.
     """
 
     def __init__(
@@ -144,7 +146,7 @@ class Engine:
         return [traces[hit] for hit in hits]
 
     def decisions(self, *, root_seed: int, block: int, passes: int) -> list[NDArray[np.uint8]]:
-        """For each chunk of lanes, the record lines of the first passes: bits [pass, line, lane]."""
+        """For each chunk of lanes, the record lines of the first passes: [pass, line, lane]."""
         found = []
         for chunk in self._chunks(root_seed, block):
             record = self._record(chunk, passes, PASSES)
@@ -178,7 +180,8 @@ class Engine:
             room = len(self._hits) // row
             before = chunk.number
             chunk.number = self._call(
-                chunk.state.ctypes.data, chunk.generators.ctypes.data, chunk.number, until, restart_until,
+                chunk.state.ctypes.data, chunk.generators.ctypes.data,
+                chunk.number, until, restart_until,
                 chunk.counts.ctypes.data, self._hits.ctypes.data, room, None,
             )  # fmt: skip
             found = int(chunk.counts[2 * self._words])
@@ -196,7 +199,8 @@ class Engine:
         while chunk.number < until:
             offset = chunk.number * lines * self._words * 8
             chunk.number = self._call(
-                chunk.state.ctypes.data, chunk.generators.ctypes.data, chunk.number, until, restart_until,
+                chunk.state.ctypes.data, chunk.generators.ctypes.data,
+                chunk.number, until, restart_until,
                 chunk.counts.ctypes.data, self._hits.ctypes.data, room, record.ctypes.data + offset,
             )  # fmt: skip
         return record.reshape(until, lines, self._words)
@@ -259,7 +263,7 @@ class Engine:
         return choose
 
     def _sample(self, chunk: _Chunk, restart_until: int) -> Words:
-        """Program counters before one pass, and who steps in it: the planes [pc planes, threads]."""
+        """Program counters before one pass, and who steps in it: planes [pc planes, threads]."""
         kept, words = len(self.circuit.kept), self._words
         start = (chunk.number & 1) * kept * words
         before = chunk.state[start : start + len(self.circuit.layout.planes) * words].copy()
@@ -268,7 +272,8 @@ class Engine:
         record = _aligned(len(self.circuit.record) * words)
         room = len(self._hits) // ((1 + len(self.circuit.code)) * words)
         self._call(
-            single.state.ctypes.data, single.generators.ctypes.data, number, number + 1, restart_until,
+            single.state.ctypes.data, single.generators.ctypes.data,
+            number, number + 1, restart_until,
             single.counts.ctypes.data, self._hits.ctypes.data, room, record.ctypes.data,
         )  # fmt: skip
         if chunk.counts[2 * words]:

@@ -1,7 +1,7 @@
-"""The circuit of one pass of a block: choose a thread in every lane, step it, judge the state, restart what ended.
+"""The circuit of one pass of a block: choose a thread in every lane, step it, judge, restart.
 
-Inputs are planes kept from pass to pass and fresh random planes; outputs are the next planes and what to
-count. Nothing here knows of LLVM.
+Inputs are planes kept from pass to pass and fresh random planes; outputs are the next planes and
+what to count. A lane restarts when its execution has ended. Nothing here knows of LLVM.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from model.circuit.layout import Layout, targets
+from model.circuit.layout import Layout, layout_of, targets
 from model.circuit.lower import Lowering
 from model.circuit.netlist import FALSE, Netlist
 from model.circuit.observe import Observation, observe
-from model.program import DEADLOCK_SITE, END, Choose, If, Op, Program, Switch
+from model.program import DEADLOCK_SITE, END, Body, Choose, If, Op, Program, Switch
 
 CHOICE_DRAWS = 3
 
@@ -56,10 +56,11 @@ class Codes:
 
 @dataclass(slots=True)
 class BlockCircuit:
-    """Literals of one pass. `kept` planes are the state, then the clock, then the enabled threads, then late.
+    """Literals of one pass.
 
-    `record` lists what recovers a schedule: a line for each thread that steps, the lines of each draw, and
-    last the lanes whose execution ends in this pass.
+    `kept` planes are the state, then the clock, then the enabled threads, then late. `record` lists
+    what recovers a schedule: a line for each thread that steps, the lines of each draw, and last
+    the lanes whose execution ends in this pass.
     """
 
     net: Netlist
@@ -87,7 +88,7 @@ class BlockCircuit:
 
 
 def draws_needed(program: Program) -> list[tuple[int, int]]:
-    """Every (how many choices came before it in its step, number of options) that some step draws."""
+    """Every (choices before it in its step, number of options) that some step draws."""
     found: set[tuple[int, int]] = set()
 
     def visit(ops: tuple[Op, ...], before: int) -> None:
@@ -114,26 +115,27 @@ def steps_bound(program: Program) -> int | None:
     for thread in program.threads:
         body = program.bodies[thread.body]
         longest: dict[int, int | None] = {END: 0}
-
-        def length(pc: int, body=body, longest=longest) -> int | None:  # type: ignore[no-untyped-def]
-            if pc in longest:
-                return longest[pc]
-            longest[pc] = None
-            after = [length(target) for target in targets(body.steps[pc].ops)]
-            longest[pc] = None if None in after else 1 + max(n for n in after if n is not None)
-            return longest[pc]
-
         # The entry may lead to several steps: instances that begin differently.
-        from_entry = [length(first) for first in targets(body.entry)]
+        from_entry = [_steps_from(body, first, longest) for first in targets(body.entry)]
         if None in from_entry:
             return None
         total += max(steps for steps in from_entry if steps is not None)
     return total
 
 
+def _steps_from(body: Body, pc: int, longest: dict[int, int | None]) -> int | None:
+    """The most steps from a step of a body to its end; `longest` has what is known."""
+    if pc in longest:
+        return longest[pc]
+    longest[pc] = None
+    after = [_steps_from(body, target, longest) for target in targets(body.steps[pc].ops)]
+    longest[pc] = None if None in after else 1 + max(n for n in after if n is not None)
+    return longest[pc]
+
+
 def build_block_circuit(program: Program, scheduler: CircuitScheduler) -> BlockCircuit:
     """The circuit of one pass of a program under a scheduler."""
-    net, layout = Netlist(), Layout(program)
+    net, layout = Netlist(), layout_of(program)
     made = BlockCircuit(net, layout, Codes(len(program.sites)))
     bound = steps_bound(program)
     clock_width = (
@@ -212,7 +214,7 @@ def _registers_free_at_start(layout: Layout) -> Callable[[int], bool]:
 def _draws(
     net: Netlist, program: Program, random_bit: Callable[[], int]
 ) -> tuple[dict[tuple[int, int], list[int]], int]:
-    """The lines of every draw, and whether all succeeded: a lane waits for its draws whoever steps."""
+    """The lines of every draw, and whether all succeeded: a lane waits for them whoever steps."""
     draws: dict[tuple[int, int], list[int]] = {}
     drawn = 1
     for ordinal, options in draws_needed(program):
@@ -250,7 +252,7 @@ def judge(
     codes: Codes,
     limit: int,
 ) -> dict[int, int]:
-    """For each code, the lanes that end this way in this pass: the first thing that is wrong counts."""
+    """For each code, the lanes that end this way in this pass: the first thing wrong counts."""
     hits: dict[int, int] = {1 + site: line for site, line in failures.items()}
     going = net.and_(stepped, net.any([*failures.values(), discarded]) ^ 1)
     hits[codes.discarded] = discarded

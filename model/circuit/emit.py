@@ -40,7 +40,7 @@ class GateEmitter:
         return self.builder.xor(value, self.ones) if flipped ^ (literal & 1) else value
 
     def gate(self, gate: int) -> tuple[ll.Value, int]:
-        """The value of a gate, and whether it is stored complemented; its operands are emitted first."""
+        """The value of a gate, and whether it is stored complemented; emits its operands first."""
         stack = [gate]
         while stack:
             top = stack[-1]
@@ -76,7 +76,7 @@ class GateEmitter:
 
 
 class Sfc64Emitter:
-    """The generator of random_planes.py, on vectors; its four words are values that the caller keeps."""
+    """The generator of random_planes.py, on vectors; the caller keeps its four words."""
 
     def __init__(
         self, builder: ll.IRBuilder, vector: ll.VectorType, state: Sequence[ll.Value]
@@ -93,21 +93,25 @@ class Sfc64Emitter:
         result = b.add(b.add(x, y), counter)
         rotated = b.or_(b.shl(z, splat(24)), b.lshr(z, splat(40)))
         self.state = [
-            b.xor(y, b.lshr(y, splat(11))), b.add(z, b.shl(z, splat(3))), b.add(rotated, result), b.add(counter, splat(1)),
-        ]  # fmt: skip
+            b.xor(y, b.lshr(y, splat(11))),
+            b.add(z, b.shl(z, splat(3))),
+            b.add(rotated, result),
+            b.add(counter, splat(1)),
+        ]
         return result
 
 
 def emit_block(circuit: BlockCircuit, *, lanes: int) -> str:
     """LLVM IR of `block`, which runs the passes of one chunk of `lanes` lanes (a multiple of 64).
 
-    block(state, generators, first, last, restart_until, counts, hits, hits_max, record) -> passes done
+    block(state, generators, first, last, restart_until, counts, hits, hits_max, record)
+        -> passes done
 
-    `state` holds two copies of the kept planes, of which pass i reads copy i & 1 and writes the other;
-    `generators` four vectors; `counts` two vectors: executions ended and steps executed, per lane word.
-    Each pass with a hit appends to `hits` its number (a vector) and the code planes. Lanes that end from
-    pass `restart_until` on are late: they count no more, and when all are, the block is done. `record`,
-    unless null, receives the record lines of every pass.
+    `state` holds two copies of the kept planes, of which pass i reads copy i & 1 and writes the
+    other; `generators` four vectors; `counts` two vectors: executions ended and steps executed, per
+    lane word. Each pass with a hit appends to `hits` its number (a vector) and the code planes.
+    Lanes that end from pass `restart_until` on are late: they count no more, and when all are, the
+    block is done. `record`, unless null, receives the record lines of every pass.
     """
     words = lanes // 64
     vector = ll.VectorType(i64, words)
@@ -129,8 +133,8 @@ class _BlockEmitter:
         self, circuit: BlockCircuit, module: ll.Module, function: ll.Function, vector: ll.VectorType
     ) -> None:
         self.circuit, self.module, self.function, self.vector = circuit, module, function, vector
-        (self.state, self.generators, self.first, self.last, self.restart_until, self.counts, self.hits,
-         self.hits_max, self.record) = function.args  # fmt: skip
+        (self.state, self.generators, self.first, self.last, self.restart_until,
+         self.counts, self.hits, self.hits_max, self.record) = function.args  # fmt: skip
         self.blocks = {
             name: function.append_basic_block(name)
             for name in ("entry", "loop", "hit", "quiet", "draining", "next", "done")
@@ -177,7 +181,7 @@ class _BlockEmitter:
         b.ret(after)
 
     def _gates(self, b: ll.IRBuilder) -> GateEmitter:
-        """The emitter whose inputs are the kept planes, the random planes, and whether lanes stop restarting."""
+        """The emitter over its inputs: kept planes, random planes, whether no lane restarts."""
         circuit = self.circuit
         kept = {literal >> 1: k for k, literal in enumerate(circuit.kept) if literal != FALSE}
         random = {literal >> 1: k for k, literal in enumerate(circuit.random)}
@@ -201,7 +205,7 @@ class _BlockEmitter:
         return gates
 
     def _outputs(self, b: ll.IRBuilder, gates: GateEmitter) -> tuple[ll.Value, ll.Value]:
-        """Record, next planes, counts and hits of one pass; the late plane and the number of hits so far."""
+        """Record, next planes, counts and hits of one pass; gives the late plane and all hits."""
         circuit = self.circuit
         for literal in circuit.record:
             gates.literal(literal)

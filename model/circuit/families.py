@@ -1,20 +1,33 @@
 """Bodies that call the same functions share one circuit of them.
 
-Steps of different bodies that do the same and go on alike (a partition refined until it is stable) become
-one merged step, and bodies with many of them become a family: the selected thread of the family is
-selected in, whatever its body, and each merged step is evaluated once. Ways back to different callers are
-the arms of one switch. This changes the size of the circuit, never what a step does.
+Steps of different bodies that do the same and go on alike (a partition refined until it is stable)
+become one merged step, and bodies with many of them become a family: the selected thread of the
+family is selected in, whatever its body, and each merged step is evaluated once. Ways back to
+different callers are the arms of one switch. This changes the size of the circuit, never what a
+step does.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model.expressions import Binary, Cond, Elem, Expr, Local, Not
+from model.expressions import Binary, Cond, Elem, Expr, Local, Not, Var
 from model.program import (
-    END, Assign, Assume, Check, Choose, Goto, If, IntType, Op, Program, Step, Switch,
-)  # fmt: skip
+    END,
+    Assign,
+    Assume,
+    Check,
+    Choose,
+    Goto,
+    If,
+    IntType,
+    Op,
+    Program,
+    Step,
+    Switch,
+)
 
 SHARED_STEPS_MIN = 6
 Place = tuple[int, int]
@@ -30,7 +43,7 @@ class MergedStep:
 
 @dataclass(frozen=True)
 class Family:
-    """Bodies that share a circuit: merged steps, the types of all locals, and what each body calls them."""
+    """Bodies that share a circuit: merged steps, all locals' types, each body's names for them."""
 
     bodies: tuple[int, ...]
     steps: tuple[MergedStep, ...]
@@ -62,7 +75,7 @@ def families(program: Program) -> tuple[Family, ...]:
 
 
 def _classes(program: Program) -> dict[Place, int]:
-    """Steps with equal classes do the same and go to steps with equal classes; one step a body in each."""
+    """Steps of one class do the same and go to steps of equal classes; each has one step a body."""
     keys: dict[Place, object] = {}
     for b, body in enumerate(program.bodies):
         seen: dict[tuple[str, int], int] = defaultdict(int)
@@ -84,7 +97,7 @@ def _classes(program: Program) -> dict[Place, int]:
         classes = finer
 
 
-def _number(keys: dict[Place, object]) -> dict[Place, int]:
+def _number(keys: Mapping[Place, object]) -> dict[Place, int]:
     numbers: dict[object, int] = {}
     return {place: numbers.setdefault(key, len(numbers)) for place, key in keys.items()}
 
@@ -92,7 +105,7 @@ def _number(keys: dict[Place, object]) -> dict[Place, int]:
 def _skeleton(ops: tuple[Op, ...]) -> tuple[object, ...]:
     """The operations without where they go: jumps and the ways back to callers are blank."""
     return tuple(
-        If(op.test, _skeleton(op.then), _skeleton(op.orelse))  # type: ignore[arg-type]
+        (If, op.test, _skeleton(op.then), _skeleton(op.orelse))
         if isinstance(op, If)
         else (Switch, op.local)
         if isinstance(op, Switch)
@@ -197,8 +210,8 @@ def _translate(
         match op:
             case Assign(target, value):
                 place = rename(target, names)
-                assert not isinstance(place, (Binary, Cond, Not))
-                made.append(Assign(place, rename(value, names)))  # type: ignore[arg-type]
+                assert isinstance(place, (Local, Var, Elem))
+                made.append(Assign(place, rename(value, names)))
             case If(test, then, orelse):
                 made.append(If(rename(test, names), go(then), go(orelse)))
             case Switch(local, arms):

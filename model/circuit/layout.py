@@ -1,20 +1,21 @@
-"""Where the state of a program lies: one plane a bit, for shared variables, program counters and registers.
+"""Where the state of a program lies: one plane a bit of variables, program counters, registers.
 
-Locals of a body that are never live together share registers. Program counters are binary in a Gray code
-along the order of the steps, so that going to the next step toggles one plane.
+Locals of a body that are never live together share registers. Program counters are binary in a Gray
+code along the order of the steps, so that going to the next step toggles one plane.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from model.circuit.families import Family, families
 from model.circuit.possible_bits import PossibleBits
 from model.interpreter import Machine
 from model.program import END, UNBORN, Goto, If, Op, Program, Switch
 
+SWAP_ROUNDS = 4
 Plane = tuple[str, int, int]
 
 
@@ -26,8 +27,8 @@ def gray(number: int) -> int:
 def assign_codes(steps: Sequence[tuple[Op, ...]], first: int, *, unborn: bool) -> dict[int, int]:
     """A code for each step, END and UNBORN, such that most jumps toggle few bits.
 
-    Steps are laid out in Gray code along a depth-first walk, then pairs of codes are swapped while that
-    shortens the jumps; a heuristic, deterministic, without a claim to be the best.
+    Steps are laid out in Gray code along a depth-first walk, then pairs of codes are swapped while
+    that shortens the jumps; a heuristic, deterministic, without a claim to be the best.
     """
     jumps = {k: sorted(targets(ops)) for k, ops in enumerate(steps)}
     order: list[int] = []
@@ -42,20 +43,22 @@ def assign_codes(steps: Sequence[tuple[Op, ...]], first: int, *, unborn: bool) -
     near: dict[int, list[int]] = {pc: [] for pc in order}
     for k, after in jumps.items():
         for t in after:
-            near[k].append(t)
-            near[t].append(k)
+            if t != k:
+                near[k].append(t)
+                near[t].append(k)
 
     def length(pc: int, code: int, other: int) -> int:
-        return sum((code ^ codes[n]).bit_count() for n in near[pc] if n not in (pc, other))
+        return sum((code ^ codes[n]).bit_count() for n in near[pc] if n != other)
 
-    improved, rounds = True, 0
-    while improved and rounds < 8:
-        improved, rounds = False, rounds + 1
+    for _ in range(SWAP_ROUNDS):
+        before = dict(codes)
         for i, a in enumerate(order):
             for b in order[i + 1 :]:
                 now = length(a, codes[a], b) + length(b, codes[b], a)
-                if length(a, codes[b], b) + length(b, codes[a], a) < now:
-                    codes[a], codes[b], improved = codes[b], codes[a], True
+                if now > 2 and length(a, codes[b], b) + length(b, codes[a], a) < now:
+                    codes[a], codes[b] = codes[b], codes[a]
+        if codes == before:
+            break
     return codes
 
 
@@ -72,7 +75,7 @@ def targets(ops: tuple[Op, ...]) -> set[int]:
 
 @dataclass(frozen=True)
 class FamilyLayout:
-    """Codes of merged steps, the first register bit and width of each local, and what is alive where."""
+    """Codes of merged steps, first register bit and width of each local, what is alive where."""
 
     codes: dict[int, int]
     pc_width: int
@@ -249,7 +252,7 @@ class Layout:
 def _allocate(
     family: Family, live: dict[int, frozenset[str]]
 ) -> tuple[dict[str, tuple[int, int]], int]:
-    """First-fit allocation of registers: where two locals may be alive in one thread, they do not overlap.
+    """First-fit allocation of registers: two locals that may be alive in one thread never overlap.
 
     In a merged step, what is alive in one body counts as alive in all that know it by that name.
     """
@@ -269,3 +272,9 @@ def _allocate(
 
 def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
     return a[0] < b[0] + b[1] and b[0] < a[0] + a[1]
+
+
+@lru_cache(maxsize=4)
+def layout_of(program: Program) -> Layout:
+    """The layout of a program; its circuits share it."""
+    return Layout(program)

@@ -1,9 +1,8 @@
 """IR to circuit: one pass in which the selected thread of every lane executes its next step.
 
-Threads of one family of bodies share one copy of its circuit: the program counter and the registers of the selected
-thread are selected in, every step is evaluated once under its decoded mask, and what changes is written
-back. Reads of an array with a computed index share a port, so that `count[page] + 1` in ten steps is one
-adder. Only one step is executed in a lane, so that writes combine by OR.
+Threads of one family of bodies share one copy of its circuit: the program counter and the registers
+of the selected thread are selected in, every step is evaluated once under its decoded mask, and
+what changes is written back. Only one step is executed in a lane, so that writes combine by OR.
 """
 
 from __future__ import annotations
@@ -12,19 +11,29 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from model.circuit.families import MergedStep
 from model.circuit.layout import Layout
 from model.circuit.netlist import FALSE, TRUE, Netlist
-from model.circuit.values import Port, Scope, Values, Write
+from model.circuit.ports import build_ports
+from model.circuit.values import Scope, Values, Write
 from model.circuit.words import Word
-from model.expressions import Const, Elem, Local, Var, walk
+from model.expressions import Elem, Expr, Local, Var
 from model.program import (
-    UNBORN, Assign, Assume, Check, Choose, Fence, Goto, If, Op, Program, Spawn, Switch,
-)  # fmt: skip
-from model.validation import leaves
+    UNBORN,
+    Assign,
+    Assume,
+    Check,
+    Choose,
+    Fence,
+    Goto,
+    If,
+    Op,
+    Program,
+    Spawn,
+    Switch,
+)
 
 Draw = Callable[[int, int], Sequence[int]]
-"""draw(ordinal in the step, number of options) gives a line for each option, exactly one of them true."""
+"""draw(ordinal in the step, number of options) gives a line for each option, exactly one true."""
 
 
 @dataclass(slots=True)
@@ -66,7 +75,10 @@ def decode(
     others: Sequence[int] = (),
     root: int = TRUE,
 ) -> dict[int, int]:
-    """A line for each wanted code, given that the bits hold one of `wanted` or `others`; all under `root`."""
+    """A line for each wanted code, all under `root`.
+
+    The bits hold one of `wanted` or `others`.
+    """
     found: dict[int, int] = {}
 
     def split(line: int, bit: int, codes: list[int]) -> None:
@@ -114,7 +126,6 @@ class Lowering:
         self.failures: dict[int, list[int]] = defaultdict(list)
         self.discards: list[int] = []
         self.yields: list[int] = []
-        self.ports: list[Port] = []
         self.registers: list[tuple[int, ...]] = []
 
     def build(self) -> Pass:
@@ -127,7 +138,7 @@ class Lowering:
             lines = decode(self.net, pc, wanted, root=act)
             for k in range(len(self.layout.families[family].steps)):
                 masks[family, k] = lines[codes[k]]
-        port_of = self._build_ports(scopes, masks)
+        port_of = build_ports(self.values, [scope for scope, _, _ in scopes], masks)
         for family, (scope, _, _) in enumerate(scopes):
             register_writes: dict[int, list[tuple[int, int]]] = defaultdict(list)
             for k, step in enumerate(self.layout.families[family].steps):
@@ -145,7 +156,7 @@ class Lowering:
     # -- the executing thread ----------------------------------------------------------------------
 
     def _scope(self, family: int) -> tuple[Scope, tuple[int, ...], int]:
-        """The selected thread of a family: its numbers, locals and program counter, and whether there is one."""
+        """The selected thread of a family: numbers and locals; program counter; is there one."""
         members = self.members[family]
         if len(members) == 1:
             pc, registers = self.values.pc_bits(members[0]), self.values.register_bits(members[0])
@@ -181,51 +192,6 @@ class Lowering:
             )
         )
 
-    def _build_ports(
-        self, scopes: list[tuple[Scope, tuple[int, ...], int]], masks: dict[tuple[int, int], int]
-    ) -> dict[tuple[int, int], dict[Elem, tuple[int, Port]]]:
-        """Share the reads with computed indices: the n-th different one of each step goes to port n of its array."""
-        users: dict[tuple[str, int], list[tuple[int, int, Elem]]] = defaultdict(list)
-        for family, k in masks:
-            seen: dict[str, int] = defaultdict(int)
-            for element in _shareable_reads(self.layout.families[family].steps[k]):
-                index = self.values.word(element.index, scopes[family][0], family)
-                if all(bit <= TRUE for bit in index.bits):
-                    continue
-                users[element.array, seen[element.array]].append((family, k, element))
-                seen[element.array] += 1
-        port_of: dict[tuple[int, int], dict[Elem, tuple[int, Port]]] = {key: {} for key in masks}
-        for (array, _), uses in users.items():
-            lines: dict[Word, list[int]] = defaultdict(list)
-            for family, k, element in uses:
-                lines[self.values.word(element.index, scopes[family][0], family)].append(
-                    masks[family, k]
-                )
-            length = self.program.variable[array].length
-            assert length is not None
-            index = self._merge(
-                [(self.net.any(m), w) for w, m in lines.items()], (length - 1).bit_length()
-            )
-            value = self.values.selected(
-                [self.values.element(array, j) for j in range(length)], index
-            )
-            self.ports.append(Port(index, value))
-            for family, k, element in uses:
-                port_of[family, k][element] = (len(self.ports) - 1, self.ports[-1])
-        return port_of
-
-    def _merge(self, entries: list[tuple[int, Word]], width: int) -> Word:
-        """The OR of masked words: equal literals are masked once, by the OR of their masks."""
-        bits = []
-        for q in range(width):
-            lines: dict[int, list[int]] = defaultdict(list)
-            for mask, word in entries:
-                lines[word.bit(q)].append(mask)
-            bits.append(
-                self.net.any(self.net.and_(bit, self.net.any(m)) for bit, m in lines.items())
-            )
-        return Word(tuple(bits))
-
     # -- one step ----------------------------------------------------------------------------------
 
     def _execute(
@@ -237,7 +203,7 @@ class Lowering:
         path: int,
         alive: int,
     ) -> int:
-        """Execute under a path condition; `alive` also says that no check has failed yet, and is returned."""
+        """Execute under a path condition; returns `alive`: the path, and no check failed yet."""
         for op in ops:
             match op:
                 case Assign(Local(name), value):
@@ -276,7 +242,7 @@ class Lowering:
                         (line, self.words.constant(option))
                         for line, option in zip(lines, options, strict=True)
                     ]
-                    scope.locals[target.name] = self._merge(words, max(options).bit_length())
+                    scope.locals[target.name] = self.words.merge(words, max(options).bit_length())
                 case Spawn(child, site):
                     unborn = self.net.equals(
                         self.values.pc_bits(child), self.layout.code(child, UNBORN)
@@ -292,8 +258,8 @@ class Lowering:
         return alive
 
     def _branch(
-        self, test: int, then: tuple[Op, ...], orelse: tuple[Op, ...], scope: Scope, family: int, effects: Effects,
-        path: int, alive: int,
+        self, test: int, then: tuple[Op, ...], orelse: tuple[Op, ...], scope: Scope, family: int,
+        effects: Effects, path: int, alive: int,
     ) -> int:  # fmt: skip
         arms, survivors, before = [], [], len(scope.writes)
         for line, ops in ((test, then), (test ^ 1, orelse)):
@@ -330,7 +296,7 @@ class Lowering:
         return Word(word.padded(kind.width))
 
     def _write(
-        self, target: Local | Var | Elem, value: object, scope: Scope, family: int, path: int
+        self, target: Local | Var | Elem, value: Expr, scope: Scope, family: int, path: int
     ) -> Write:
         assert isinstance(target, (Var, Elem))
         name = target.name if isinstance(target, Var) else target.array
@@ -339,7 +305,7 @@ class Lowering:
             if isinstance(target, Var)
             else self.values.index(target, scope, family)
         )
-        word = self.values.word(value, scope, family)  # type: ignore[arg-type]
+        word = self.values.word(value, scope, family)
         return Write(
             name, index, port, path, Word(word.padded(self.program.variable[name].type.width))
         )
@@ -421,7 +387,7 @@ class Lowering:
     def _blend(self, entries: list[tuple[int, Word]], old: Sequence[int]) -> list[int]:
         """old, overwritten by the one masked word that is active."""
         enable = self.net.any(mask for mask, _ in entries)
-        value = self._merge(entries, len(old))
+        value = self.words.merge(entries, len(old))
         return [
             self.net.or_(value.bits[q], self.net.and_(old[q], enable ^ 1)) for q in range(len(old))
         ]
@@ -439,7 +405,7 @@ class Lowering:
     def _write_array(self, name: str, writes: list[tuple[int, Write]]) -> None:
         variable, net = self.program.variable[name], self.net
         width = variable.type.width
-        value = self._merge([(mask, write.value) for mask, write in writes], width)
+        value = self.words.merge([(mask, write.value) for mask, write in writes], width)
         by_index: dict[Word, list[int]] = defaultdict(list)
         for mask, write in writes:
             by_index[write.index].append(mask)
@@ -465,7 +431,8 @@ class Lowering:
                 self.planes[plane] = self._blend(words, [self.planes[plane]])[0]
                 continue
             enable = self.net.any(mask for mask, _ in words)
-            delta = self.net.and_(enable, self.net.xor(self._merge(words, 1).bits[0], current[bit]))
+            value = self.words.merge(words, 1).bits[0]
+            delta = self.net.and_(enable, self.net.xor(value, current[bit]))
             for thread in members:
                 plane = self.layout.position["register", thread, bit]
                 change = self.net.and_(self.selected[thread], delta)
@@ -479,36 +446,3 @@ class Lowering:
                 single = len(self.members[family]) == 1
                 change = delta if single else self.net.and_(self.selected[thread], delta)
                 self.planes[plane] = self.net.xor(self.planes[plane], change)
-
-
-def _shareable_reads(step: MergedStep) -> list[Elem]:
-    """The array elements a step reads whose index does not depend on what the step itself does."""
-    assigned: set[str] = set()
-    found: dict[Elem, None] = {}
-    for op in leaves(step.ops):
-        for expr in _expressions(op):
-            for element in walk(expr):
-                if isinstance(element, Elem) and not isinstance(element.index, Const):
-                    parts = list(walk(element.index))
-                    plain = not any(isinstance(e, (Var, Elem)) for e in parts)
-                    if plain and not any(
-                        isinstance(e, Local) and e.name in assigned for e in parts
-                    ):
-                        found[element] = None
-        if isinstance(op, Assign) and isinstance(op.target, Local):
-            assigned.add(op.target.name)
-        if isinstance(op, Choose):
-            assigned.add(op.target.name)
-    late = {
-        e for e in found if any(isinstance(x, Local) and x.name in assigned for x in walk(e.index))
-    }
-    return [element for element in found if element not in late]
-
-
-def _expressions(op: Op) -> tuple[object, ...]:
-    match op:
-        case Assign(target, value):
-            return (value, target)
-        case Check(_, test) | Assume(test) | If(test, _, _):
-            return (test,)
-    return ()

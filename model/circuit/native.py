@@ -28,7 +28,8 @@ class Compiled:
 def _features() -> str:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    return llvm.get_host_cpu_features().flatten()
+    flattened: str = llvm.get_host_cpu_features().flatten()
+    return flattened
 
 
 def vector_name() -> str:
@@ -41,12 +42,18 @@ def vector_name() -> str:
 
 
 def chunk_lanes() -> int:
-    """How many of the 512 lanes one call advances: what a vector register holds. Results do not depend on it."""
+    """How many of the 512 lanes one call advances: what a vector register holds.
+
+    Results do not depend on it.
+    """
     return {"AVX-512": 512, "AVX2": 256}.get(vector_name(), 128)
 
 
 def compile_ir(text: str, entry: str) -> Compiled:
-    """Compile a module and find its function. The circuit is optimised already: only code is generated."""
+    """Compile a module and find its function.
+
+    The circuit is optimised already: only code is generated.
+    """
     features = _features()
     module = llvm.parse_assembly(text)
     target = llvm.Target.from_default_triple()

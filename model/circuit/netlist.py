@@ -1,6 +1,7 @@
-"""Boolean circuits: AND and XOR gates with complemented edges, shared by structure and folded as built.
+"""Boolean circuits: AND and XOR gates with complemented edges, shared and folded as they are built.
 
-A literal is `2 * gate + complement`. Gate 0 is the constant false, so literal 0 is false and 1 is true.
+A literal is `2 * gate + complement`. Gate 0 is the constant false, so literal 0 is false and 1 is
+true. Gates of equal structure are one gate.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ class Netlist:
         return self._gate(AND, a, b)
 
     def _absorb(self, a: int, b: int) -> int | None:
-        """x & (x & y) is x & y; x & ~(x & y) is x & ~y; ~x & (x & y) is false; ~x & ~(x & y) is ~x."""
+        """Absorption, or None where it does not apply.
+
+        x & (x & y) is x & y; x & ~(x & y) is x & ~y; ~x & (x & y) is false; ~x & ~(x & y) is ~x.
+        """
         kind, left, right = self.gates[b >> 1]
         if kind != AND:
             return None
@@ -119,7 +123,7 @@ class Netlist:
         return self.all(bit ^ (~number >> q & 1) for q, bit in enumerate(bits))
 
     def cone(self, outputs: Iterable[int]) -> list[int]:
-        """The gates that outputs need, in an order in which each follows its operands (depth first)."""
+        """The gates that outputs need, each after its operands (depth first)."""
         seen: set[int] = set()
         order: list[int] = []
         for output in outputs:

@@ -16,7 +16,7 @@ from model.program import END, UNBORN, Check, Op
 
 @dataclass(slots=True)
 class Observation:
-    """Lines over one state: enabled threads, the quiescent end, and failures per site of states and ends."""
+    """Lines over one state: enabled threads, the quiescent end, failures per site."""
 
     enabled: list[int]
     ended: int

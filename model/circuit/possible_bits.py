@@ -1,7 +1,7 @@
 """Which bits of variables and locals can ever be 1: the others need no plane.
 
-A fixpoint over all stores of all steps, whatever their order: masks start at the initial values and grow.
-An over-approximation, so that a bit it excludes is 0 in every reachable state.
+A fixpoint over all stores of all steps, whatever their order: masks start at the initial values and
+grow. An over-approximation, so that a bit it excludes is 0 in every reachable state.
 """
 
 from __future__ import annotations

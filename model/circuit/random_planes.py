@@ -1,7 +1,8 @@
 """SFC64 (Chris Doty-Humphrey): random 64-bit words, good in every bit, of which lane L sees bit L.
 
-One generator a machine word of lanes, so that results do not depend on the vector width. The vector form
-is emitted into the circuit's loop; this is the reference, which seeds it and which tests compare with.
+One generator a machine word of lanes, so that results do not depend on the vector width. The vector
+form is emitted into the circuit's loop; this is the reference, which seeds it and which tests
+compare with.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def mix(value: int) -> int:
 
 
 def generator(root_seed: int, block: int, word: int) -> Sfc64:
-    """The generator of one machine word of lanes in one block: a pure function of its three numbers."""
+    """The generator of one machine word of lanes in one block: a pure function of the three."""
     key = 0
     for part in (root_seed & MASK, root_seed >> 64, block, word):
         key = mix(key ^ mix(part & MASK))

@@ -1,7 +1,8 @@
-"""The circuit of one step without chance: given states and who steps, the next states and what they say.
+"""The circuit of one step without chance: from states and who steps to the next states.
 
-The workhorse of the minimizer and of exhaustive search: 512 states in one pass. Next states are canonical:
-registers of dead locals are 0, so that equal states have equal bits.
+The workhorse of the minimizer and of exhaustive search: 512 states in one pass, and what the next
+states say. Next states are canonical: registers of dead locals are 0, so that equal states have
+equal bits.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from model.circuit.block_circuit import Codes, draws_needed, judge
 from model.circuit.emit import GateEmitter, i64
-from model.circuit.layout import Layout
+from model.circuit.layout import Layout, layout_of
 from model.circuit.lower import Lowering, decode
 from model.circuit.native import chunk_lanes, compile_ir
 from model.circuit.netlist import FALSE, Netlist
@@ -41,7 +42,7 @@ class StepCircuit:
 
 def build_step_circuit(program: Program) -> StepCircuit:
     """Outputs: the next planes, the threads enabled next, the code planes, ended, yields."""
-    net, layout = Netlist(), Layout(program)
+    net, layout = Netlist(), layout_of(program)
     made = StepCircuit(net, layout, Codes(len(program.sites)))
     state = [FALSE if k in layout.always_zero else net.input() for k in range(len(layout.planes))]
     selected = [net.input() for _ in program.threads]
@@ -119,7 +120,10 @@ def emit_step(circuit: StepCircuit, *, lanes: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """The results for n states: next states [n, planes], enabled [n, threads], code, ended, yields [n]."""
+    """The results for n states.
+
+    Next states [n, planes], enabled [n, threads]; code, ended, yields [n].
+    """
 
     states: Bits
     enabled: Bits
@@ -162,7 +166,7 @@ class Stepper:
 
     @cached_property
     def draws(self) -> list[tuple[int, int]]:
-        """The draws of the program: (how many choices came before in the step, number of options)."""
+        """The draws of the program: (choices before it in its step, number of options)."""
         return draws_needed(self.program)
 
     def step(self, states: Bits, threads: NDArray[np.int64], draws: Bits | None = None) -> Stepped:

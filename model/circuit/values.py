@@ -9,8 +9,19 @@ from model.circuit.layout import Layout
 from model.circuit.netlist import FALSE, TRUE, Netlist
 from model.circuit.words import Word, Words
 from model.expressions import (
-    Binary, Cond, Const, Elem, Expr, Instance, Interval, Local, Not, ThreadIndex, Var, interval,
-)  # fmt: skip
+    Binary,
+    Cond,
+    Const,
+    Elem,
+    Expr,
+    Instance,
+    Interval,
+    Local,
+    Not,
+    ThreadIndex,
+    Var,
+    interval,
+)
 from model.program import Program
 
 
@@ -35,7 +46,7 @@ class Port:
 
 @dataclass(slots=True)
 class Scope:
-    """What a thread sees: its numbers, its locals, the stores it has made in this step, the ports it reads by."""
+    """What a thread sees: its numbers, locals, stores made in this step, the ports it reads by."""
 
     instance: Word
     thread: Word

@@ -1,7 +1,9 @@
-"""Integers as bits of a circuit: two's complement with an explicit sign, as wide as their interval needs."""
+"""Integers as bits of a circuit: two's complement with a sign of its own, as wide as needed."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model.circuit.netlist import FALSE, TRUE, Netlist
@@ -103,3 +105,15 @@ class Words:
         pairs = zip(then.padded(width), orelse.padded(width), strict=True)
         bits = tuple(self.net.mux(select, x, y) for x, y in pairs)
         return Word(bits, self.net.mux(select, then.sign, orelse.sign))
+
+    def merge(self, entries: Sequence[tuple[int, Word]], width: int) -> Word:
+        """The OR of masked words: equal literals are masked once, by the OR of their masks."""
+        bits = []
+        for q in range(width):
+            lines: dict[int, list[int]] = defaultdict(list)
+            for mask, word in entries:
+                lines[word.bit(q)].append(mask)
+            bits.append(
+                self.net.any(self.net.and_(bit, self.net.any(m)) for bit, m in lines.items())
+            )
+        return Word(tuple(bits))

@@ -16,7 +16,6 @@ from model.language.resolution import is_docstring
 from model.language.source import SourceFunction, source_function
 from model.language.statement_compiler import StatementCompiler
 from model.language.vocabulary import Primitive
-from model.liveness import live_on_entry
 from model.program import (
     Assign,
     Body,
@@ -165,10 +164,7 @@ def _compile_body(unit: Unit, handle: ThreadHandle) -> Body:
             "put it after an access",
         )
     body = Body(handle.name, tuple(sorted(compiler.types.items())), entry, steps)
-    unassigned = live_on_entry(body)
-    if unassigned:
-        name = min(unassigned).split(".")[-1].split("'")[0]
-        raise compiler.unassigned(compiler.frame, name)
+    compiler.refuse_unassigned(compiler.frame, [(compiler.graph.entry, "next")], compiler.created)
     return body
 
 

@@ -18,7 +18,7 @@ from model.program import END, Access, Goto, If, Label, Op, Step, Switch
 
 @dataclass(eq=False)
 class WayBack:
-    """How a subroutine returns: the local that holds the number of the caller, and the numbers of this body."""
+    """How a subroutine returns: by the local that holds the caller's number, one of `numbers`."""
 
     caller: str
     numbers: list[int] = field(default_factory=list)
@@ -29,7 +29,8 @@ class Node:
     """A node under construction; a choice is a location too, and `ops` are plain operations.
 
     `resumes` is where a call of a subroutine comes back to; `back` marks the nodes of its way back;
-    `rounds`, at the head of a counted loop, is how often its test can hold.
+    `rounds`, at the head of a counted loop, is how often its test can hold, and `members` are the
+    nodes (by identity) of its body.
     """
 
     kind: Literal["location", "choice", "ops", "branch", "yield"]
@@ -45,6 +46,7 @@ class Node:
     orelse: Node | None = None
     resumes: Node | None = None
     rounds: int | None = None
+    members: frozenset[int] = frozenset()
     back: WayBack | None = None
 
 
@@ -91,7 +93,8 @@ def locals_read_first(nodes: list[Node]) -> dict[int, Live]:
     while changed:
         changed = False
         for node in reversed(nodes):
-            following = (node.next, node.orelse, node.resumes)
+            # What follows a subroutine is looked at where it is called from.
+            following = (node.resumes,) if node.back else (node.next, node.orelse, node.resumes)
             after = NONE.union(*(live.get(id(other), NONE) for other in following))
             tested = used(node.test) if node.test is not None else NONE
             guarded = used(node.guard) if node.guard is not None else NONE
@@ -119,20 +122,16 @@ def _linear(source: Node, edge: Literal["next", "orelse"]) -> tuple[list[Node], 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """The nodes that a step has come through, and how often through the heads of counted loops.
-
-    `rounds` has, for each such head, the number of rounds and the path on which the loop began: each
-    round starts with that.
-    """
+    """The nodes that a step has come through; and for each head of a counted loop, how often."""
 
     nodes: frozenset[int] = frozenset()
-    rounds: tuple[tuple[int, int, Path], ...] = ()
+    rounds: tuple[tuple[int, int], ...] = ()
 
     def round(self, head: Node) -> tuple[int, Path]:
-        """How many rounds are done when this head is reached, and the path on which to go on."""
-        known = [(done, began) for of, done, began in self.rounds if of == id(head)]
-        done, began = known[0] if known else (0, self)
-        return done, Path(began.nodes, (*began.rounds, (id(head), done + 1, began)))
+        """How many rounds are done when this head is reached, and the path of one more."""
+        done = dict(self.rounds).get(id(head), 0)
+        others = [(of, n) for of, n in self.rounds if of != id(head) and of not in head.members]
+        return done, Path(self.nodes - head.members, (*others, (id(head), done + 1)))
 
 
 class StepCutter:
@@ -228,23 +227,24 @@ class StepCutter:
         """One more round of a counted loop within a step; each starts with the path before it."""
         assert node.rounds is not None and node.test is not None
         done, path = path.round(node)
-        orelse = self._tree(node.orelse, path, choosing=choosing, yields=yields, into=into)
         if done == node.rounds:
-            return orelse
+            return self._tree(node.orelse, path, choosing=choosing, yields=yields, into=into)
         then = self._tree(node.next, path, choosing=choosing, yields=yields, into=into)
+        orelse = self._tree(node.orelse, path, choosing=choosing, yields=yields, into=into)
         return then if then == orelse else (If(node.test, then, orelse),)
 
     def _switch(
         self, node: Node, path: Path, *, choosing: bool, yields: bool, into: list[Node]
     ) -> tuple[Op, ...]:
-        """The way back to every caller: the branches that follow the end of a subroutine, as one."""
+        """The way back to every caller: the branches that follow a subroutine's end, as one."""
         back, onward = node.back, node.next
         assert back is not None
         arms = []
         for number in back.numbers:
-            last = onward is None or onward.back is not back
-            target = onward if last else onward.next  # type: ignore[union-attr]
+            if onward is None or onward.back is not back:
+                target, onward = onward, None
+            else:
+                target, onward = onward.next, onward.orelse
             ops = self._tree(target, path, choosing=choosing, yields=yields, into=into)
             arms.append((number, ops))
-            onward = None if last else onward.orelse  # type: ignore[union-attr]
         return (*node.ops, Switch(Local(back.caller), tuple(arms)))

@@ -113,12 +113,12 @@ class Inlining(StepCompiler):
             caller += "'"
         self.types[caller] = IntType(CALLER_BITS)
         number = self.unit.next_caller(caller)
-        self.emit("ops", node, "", [Assign(Local(caller), Const(number))])
+        call = self.emit("ops", node, "", [Assign(Local(caller), Const(number))])
         self._bind_once(node, frame, arguments)
         entry = self.emit("ops", node, "")
         result = self._inlined(node, frame, None)
         last = self.emit("ops", node, "")
-        self.emit("ops", node, "")
+        call.resumes = self.emit("ops", node, "")
         last.back = WayBack(caller, [number])
         self.subroutines[key] = Subroutine(frame, last.back, entry, last, result)
         return result
@@ -179,7 +179,7 @@ class Inlining(StepCompiler):
             for name, argument in zip(frame.function.parameters, arguments, strict=True):
                 self._bind(node, frame, name, argument)
         self.block(frame.function.definition.body)
-        self._refuse_unassigned(frame, entry, self.created[first:])
+        self.refuse_unassigned(frame, entry, self.created[first:])
         self.frame, self.statement_accesses = outer, noted
         if frame.result is not None and self.graph.dangling:
             raise self.fail(node, f"{frame.function.name}() may end without a value", "return one")
@@ -198,8 +198,8 @@ class Inlining(StepCompiler):
         """A value is wanted of a function that may have none."""
         return self.fail(node, f"{function.name}() may end without a value", "return one")
 
-    def _refuse_unassigned(self, frame: Frame, entry: list[Edge], nodes: list[Node]) -> None:
-        """A local of this activation must not show what an earlier activation left in it."""
+    def refuse_unassigned(self, frame: Frame, entry: list[Edge], nodes: list[Node]) -> None:
+        """A local must not show what an earlier activation left in it, nor nothing at all."""
         live = locals_read_first(nodes)
         for source, edge in entry:
             target = source.next if edge == "next" else source.orelse

@@ -96,12 +96,13 @@ class Loops(Calls):
         self.emit("ops", node, "", [Assign(Local(local), Const(values.start))])
         head = self.emit("branch", node, "")
         head.test = binary("<", Local(local), Const(values.stop))
-        head.rounds = len(values)
+        head.rounds, first = len(values), len(self.created)
         loop = self._loop_body(node.body)
         self.graph.dangling += loop.continues
         if self.graph.dangling:
             self.emit("ops", node, "", [Assign(Local(local), binary("+", Local(local), TRUE))])
             self.graph.attach(head)
+        head.members = frozenset(map(id, self.created[first:]))
         self.graph.dangling = [(head, "orelse"), *loop.breaks]
         del self.frame.locals[name]
 

@@ -12,28 +12,32 @@ Result: ok (gp_cookie=on, put=late, free_check=off)
 Result: violation (gp_cookie=on, put=late, lookup_rcu=off)
 Result: ok (design=70b50f94)
 
-Two pages. TAIL is an order-0 page of the page cache, HEAD is free. Reclaim freezes and frees TAIL; the
-allocator makes {HEAD, TAIL} a huge page and maps it; get_user_pages() pins its tail; somebody splits it;
-somebody unmaps it. A lookup that read the old slot raises TAIL's count whenever that is not 0.
+Two pages. TAIL is an order-0 page of the page cache, HEAD is free. Reclaim freezes and frees TAIL;
+the allocator makes {HEAD, TAIL} a huge page and maps it; get_user_pages() pins its tail; somebody
+splits it; somebody unmaps it. A lookup that read the old slot raises TAIL's count whenever that
+is not 0.
 
-Results hold in our model of v3.1, under sequential consistency. Sources, all of v3.1 unless said: lookup
-find_get_page() and page_cache_get_speculative() (mm/filemap.c, include/linux/pagemap.h); reclaim
-__remove_mapping() (mm/vmscan.c); allocation prep_new_page(), prep_compound_page() (mm/page_alloc.c) and
-__do_huge_pmd_anonymous_page() (mm/huge_memory.c); GUP follow_page() and get_page() (mm/memory.c,
-include/linux/mm.h); put put_page(), put_compound_page() (mm/swap.c), free_pages_check() (mm/page_alloc.c);
-split __split_huge_page_pmd(), split_huge_page(), __split_huge_page_refcount() (mm/huge_memory.c); unmap
-zap_huge_pmd(), zap_pte_range(). Patch 9 is gp_cookie, patch 3 is tail_to_head. design=70b50f94 is the fix
-that went upstream: pins of a tail in its _mapcount.
+Results hold in our model of v3.1, under sequential consistency. Sources, all of v3.1 unless said:
+lookup find_get_page() and page_cache_get_speculative() (mm/filemap.c, include/linux/pagemap.h);
+reclaim __remove_mapping() (mm/vmscan.c); allocation prep_new_page(), prep_compound_page()
+(mm/page_alloc.c) and __do_huge_pmd_anonymous_page() (mm/huge_memory.c); GUP follow_page() and
+get_page() (mm/memory.c, include/linux/mm.h); put put_page(), put_compound_page() (mm/swap.c),
+free_pages_check() (mm/page_alloc.c); split __split_huge_page_pmd(), split_huge_page(),
+__split_huge_page_refcount() (mm/huge_memory.c); unmap zap_huge_pmd(), zap_pte_range(). Patch 9 is
+gp_cookie, patch 3 is tail_to_head. design=70b50f94 is the fix that went upstream: pins of a tail
+in its _mapcount.
 
-`put` is what a lookup does with the reference it took in vain: `compound` is put_page() as it stands;
-`raw` drops only the counter that the get took and then looks whether the page is a tail; `raw_atomic`
-does both at once; `late` waits until PageTail is clear. Only `compound` is a kernel that ever was.
+`put` is what a lookup does with the reference it took in vain: `compound` is put_page() as it
+stands; `raw` drops only the counter that the get took and then looks whether the page is a tail;
+`raw_atomic` does both at once; `late` waits until PageTail is clear. Only `compound` is a kernel
+that ever was.
 
-Left out, with the reason: tree_lock and lru_lock (one thread takes them here), dirty pages, memcg, TLB.
-Reclaim that finds the page in use tries again later. free_check=off lets free_pages_check() leak the page
-in silence, as a kernel does that does not look at its log; debug_vm=on adds the VM_BUG_ONs.
+Left out, with the reason: tree_lock and lru_lock (one thread takes them here), dirty pages, memcg,
+TLB. Reclaim that finds the page in use tries again later. free_check=off lets free_pages_check()
+leak the page in silence, as a kernel does that does not look at its log; debug_vm=on adds the
+VM_BUG_ONs.
 
-Steps of the reference configuration (REFERENCE): `gracefuzz show thp_split` lists them with their lines.
+Steps of the configuration REFERENCE: `gracefuzz show thp_split` lists them with their lines.
 """
 
 from model.language import *
@@ -47,7 +51,7 @@ pmds = names("PMD_NONE", "PMD_HUGE", "PMD_SPLITTING", "PMD_TABLE")
 PMD_NONE, PMD_HUGE, PMD_SPLITTING, PMD_TABLE = pmds
 
 REFERENCE: dict[str, int | str] = {}
-"""One each of lookup, reclaim with allocation, GUP, split, unmap; two pages; the grace-period daemon."""
+"""One each: lookup, reclaim with allocation, GUP, split, unmap; two pages; grace-period daemon."""
 
 
 @program(
@@ -77,8 +81,8 @@ def thp_split(p):
     compound_lock = p.spinlock("compound_lock")
     anon_vma_lock = p.spinlock("anon_vma_lock")
 
-    # The ledger: references that somebody really holds. While the pages are one huge page, a pin of its
-    # tail counts at HEAD too, as in the kernel. A stale lookup's reference is nobody's.
+    # The ledger: references that somebody really holds. While the pages are one huge page, a pin of
+    # its tail counts at HEAD too, as in the kernel. A stale lookup's reference is nobody's.
     refs = p.ghost_array("refs", pages, uint(3), init={TAIL: 2})
 
     huge = p.ghost("huge", boolean)
@@ -112,7 +116,10 @@ def thp_split(p):
     # -- put_page(), put_compound_page() -----------------------------------------------------------
 
     def get_head_of_tail(page):
-        """The pinned head of a tail, or NONE: the split may have run, or run now. Patch 3 makes it a reader."""
+        """The pinned head of a tail, or NONE: the split may have run, or run now.
+
+        Patch 3 makes it a reader.
+        """
         if p.tail_to_head:
             rcu_read_lock()
         head = READ_ONCE(first_page)

@@ -1,1 +1,1 @@
-"""Schedulers: how the next thread is chosen; one file each, with a reference form and a circuit form."""
+"""Schedulers: how the next thread is chosen; one file each, a reference form and a circuit form."""

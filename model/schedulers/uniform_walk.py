@@ -1,9 +1,9 @@
 """The uniform walk: every enabled thread is as likely as the others, at every step, exactly.
 
-With n threads enabled, a number r is drawn from as few random bits as tell n threads apart; where r < n,
-the r-th enabled thread steps, else the draw is repeated. A lane whose draws all fail stands still for one
-pass. What is rejected does not depend on which thread a number stands for, so the choice given success is
-exactly uniform; only the speed depends on the number of draws.
+With n threads enabled, a number r is drawn from as few random bits as tell n threads apart; where
+r < n, the r-th enabled thread steps, else the draw is repeated. A lane whose draws all fail stands
+still for one pass. What is rejected does not depend on which thread a number stands for, so the
+choice given success is exactly uniform; only the speed depends on the number of draws.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class UniformWalk:
     def reference(self, enabled: Sequence[int], random_bit: Callable[[], int]) -> int | None:
         """The thread that steps, or None where the lane stands still. `random_bit` gives 0 or 1.
 
-        A pass always consumes `draws` times as many bits as tell all threads of the program apart; those
-        that are not needed to tell the enabled ones apart are ignored.
+        A pass always consumes `draws` times as many bits as tell all threads of the program apart;
+        those that are not needed to tell the enabled ones apart are ignored.
         """
         ranks = [thread for thread, can in enumerate(enabled) if can]
         width = (len(enabled) - 1).bit_length()
@@ -44,7 +44,10 @@ class UniformWalk:
     def circuit(
         self, net: Netlist, enabled: Sequence[int], random_bit: Callable[[], int]
     ) -> list[int]:
-        """A line for each thread: it steps. At most one is true; gates grow as T log T with T threads."""
+        """A line for each thread: it steps. At most one is true.
+
+        Gates grow as T log T with T threads.
+        """
         width = (len(enabled) - 1).bit_length()
         ranks, count = _ranks(net, enabled, width + 1)
         number, accepted = [FALSE] * width, FALSE
@@ -64,7 +67,7 @@ class UniformWalk:
 
 
 def _ranks(net: Netlist, enabled: Sequence[int], width: int) -> tuple[list[list[int]], list[int]]:
-    """For each thread, how many enabled ones come before it (without the top bit); and how many there are."""
+    """For each thread, how many enabled ones precede it (without the top bit); and their number."""
     count, ranks = [FALSE] * width, []
     for can in enabled:
         ranks.append(count[:-1])

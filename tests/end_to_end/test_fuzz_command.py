@@ -178,7 +178,7 @@ def test_one_signal_ends_cleanly_and_keeps_everything_found(tmp_path, number):
     process = start_fuzz(database, "--time", "100s", "--json")
     wait_for_blocks(database, 1, process)
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 1, err
     report = json.loads(out)
     campaign = stored_campaign(database)
@@ -225,7 +225,7 @@ def test_metrics_are_served_while_it_works(tmp_path):
         text = urllib.request.urlopen(address, timeout=5).read().decode()
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == 1
 
 

@@ -1906,7 +1906,7 @@ def a_thread_without_a_step():
 @in_thread
 def an_assertion_before_the_first_step():
     assert x == 0, "x begins with 0"
-#   ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~ an assertion, an assumption or a ghost before the first step
+#   ^~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~ an assertion, a check of a range, or a ghost before the first step
 #   put it after an access
     WRITE_ONCE(x, 1)
 
@@ -1914,7 +1914,7 @@ def an_assertion_before_the_first_step():
 @in_thread
 def a_ghost_before_the_first_step():
     g = 1
-#   ^~~~~ an assertion, an assumption or a ghost before the first step
+#   ^~~~~ an assertion, a check of a range, or a ghost before the first step
 #   put it after an access
     WRITE_ONCE(x, 1)
 

@@ -50,6 +50,7 @@ class UnreliablePool:
     alter: object = None
     loses: type = BlockRange
     name = "2 workers"
+    workers = 2
 
     def takers(self):
         return [f"worker {n}" for n in range(2)][len(self.queue) :]
@@ -130,6 +131,16 @@ def test_a_known_failure_is_not_new_in_a_second_campaign(database, broken, broke
     with database.read() as session:
         (failure,) = list_failures(session)
     assert failure.sightings_count == 8
+
+
+def test_what_was_proved_in_the_same_ir_is_not_minimized_again(
+    database, broken, broken_spec, monkeypatch
+):
+    order = order_for(broken, block=0)
+    first = execute(database, LocalPool(broken_spec), order)
+    monkeypatch.setattr(work, "minimized", None)
+    second = execute(database, LocalPool(broken_spec), order)
+    assert list(second.progress.failures) == list(first.progress.failures)
 
 
 def test_a_clean_campaign_is_clean(database, sound, sound_spec):
@@ -335,14 +346,11 @@ def test_ranges_are_executed_while_a_violation_is_minimized(database, broken, br
         def wait(self, *, seconds_max):
             self.queue = deque(sorted(self.queue, key=lambda each: isinstance(each[1], Replayed)))
             waiting = [isinstance(each[1], Replayed) for each in self.queue]
-            if self.executed < 3 and waiting == [True]:
-                return []
-            self.executed += waiting[:1] == [False]
+            self.order.append(waiting[0])
             return super().wait(seconds_max=seconds_max)
 
-        executed = 0
-
     pool = LatePool(broken_spec, deque())
+    pool.order = []
     report = execute(database, pool, order_for(broken, schedules=5_000_000))
-    assert pool.executed == 3 and len(report.progress.failures) == 1
+    assert pool.order == [False, False, True] and len(report.progress.failures) == 1
     check_exact(database, broken_spec, report)

@@ -26,9 +26,18 @@ def test_a_lost_range_comes_back_as_it_was():
     ledger = BlockLedger()
     lost = ledger.take_new(3)
     assert not ledger.lose(lost, blamed=True)
-    assert ledger.has_lost_ranges
     assert ledger.take_again() == lost
     assert ledger.take_again() is None
+
+
+def test_a_ledger_is_empty_when_nothing_is_left_to_give_out():
+    ledger = BlockLedger(next_block=7, stop_block=8)
+    assert not ledger.is_empty
+    only = ledger.take_new(1)
+    assert ledger.is_empty
+    ledger.lose(only, blamed=True)
+    assert not ledger.is_empty
+    assert not BlockLedger().is_empty
 
 
 def test_a_range_is_quarantined_when_it_killed_three_workers():

@@ -8,7 +8,8 @@ import urllib.request
 
 import pytest
 
-from workers.metrics import CampaignCollector, PortTaken, served
+from workers.errors import PortTaken
+from workers.metrics import CampaignCollector, served
 from workers.progress import Progress
 from workers.shards import BlockRange, run_shard
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from workers import ray_pool
-from workers.pool import PoolError
+from workers.errors import PoolError
 
 
 def test_what_ray_refuses_is_a_sentence_and_leaves_no_folder(sound_spec, monkeypatch, tmp_path):
