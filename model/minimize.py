@@ -14,7 +14,7 @@ from functools import lru_cache
 from model.circuit.step_circuit import Stepper
 from model.interpreter import Trace
 from model.program import Program
-from model.search import Found, Search, Signature
+from model.search import THREADS_MAX, Found, Search, Signature
 from model.simplify import simplify
 from model.trace import Measure, measure
 
@@ -56,7 +56,9 @@ def minimize(program: Program, trace: Trace, *, nodes_max: int = NODES_MAX) -> M
     `nodes_max` bounds the search: 300 bytes a node.
     """
     stepper, signature = _stepper(program), signature_of(trace)
-    found = Search(stepper, signature, nodes_max=nodes_max, below=measure(trace)).run()
+    found = Found(None, Measure(0, 0, 0, 0), False, 0)
+    if len(program.threads) <= THREADS_MAX:
+        found = Search(stepper, signature, nodes_max=nodes_max, below=measure(trace)).run()
     if found.trace is not None:
         return _minimal(found.trace, found)
     return _minimal(simplify(stepper, trace, signature), found)

@@ -25,6 +25,7 @@ from model.trace import Measure
 from model.validation import leaves
 
 NOBODY = -1
+THREADS_MAX = 62
 BATCH = 8192
 Cost = tuple[int, int, int, int]
 
@@ -107,13 +108,12 @@ class Search:
         if layer is None:
             layer = self.layers[cost] = _Layer([], [])
             heapq.heappush(self.queue, cost)
-        layer.states.append(states)
+        layer.states.append(np.packbits(states, axis=1))
         layer.columns.append(columns)
 
-    def _fresh(self, states: Bits, columns: NDArray[np.int64]) -> tuple[Bits, NDArray[np.int64]]:
+    def _fresh(self, packed: Bits, columns: NDArray[np.int64]) -> tuple[Bits, NDArray[np.int64]]:
         """The nodes not met before, at this cost or a smaller one; they are noted as met."""
-        packed = np.packbits(states, axis=1)
-        tail = columns[:, : GOES_ON + 1].astype(np.int64)
+        tail = np.ascontiguousarray(columns[:, : GOES_ON + 1])
         keys = np.ascontiguousarray(np.concatenate([packed, tail.view(np.uint8)], axis=1))
         width, kept = keys.shape[1], []
         raw = keys.tobytes()
@@ -122,7 +122,8 @@ class Search:
             if key not in self.seen:
                 self.seen.add(key)
                 kept.append(row)
-        return states[kept], columns[kept]
+        width = len(self.stepper.initial) + self.threads
+        return np.unpackbits(packed[kept], axis=1, count=width), columns[kept]
 
     def _expand(self, cost: Cost, layer: _Layer) -> None:
         states, columns = self._fresh(np.concatenate(layer.states), np.concatenate(layer.columns))
@@ -136,8 +137,10 @@ class Search:
     def _successors(self, cost: Cost, states: Bits, columns: NDArray[np.int64], first: int) -> None:
         planes, draws = states.shape[1] - self.threads, len(self.draw_rows)
         rows, threads = np.nonzero(states[:, planes:])
-        drawn = np.tile(np.arange(draws), len(rows))
-        rows, threads = np.repeat(rows, draws), np.repeat(threads, draws)
+        drawn = np.zeros(len(rows), np.int64)
+        if draws > 1:
+            drawn = np.tile(np.arange(draws), len(rows))
+            rows, threads = np.repeat(rows, draws), np.repeat(threads, draws)
         before = states[rows, :planes]
         stepped = self.stepper.step(before, threads, self.draw_rows[drawn])
         old, daemon = columns[rows], self.daemon[threads]

@@ -37,7 +37,48 @@ TLB. Reclaim that finds the page in use tries again later. free_check=off lets f
 leak the page in silence, as a kernel does that does not look at its log; debug_vm=on adds the
 VM_BUG_ONs.
 
-Steps of the configuration REFERENCE: `gracefuzz show thp_split` lists them with their lines.
+Steps of the configuration REFERENCE, in order of discovery:
+    find_get_page: rcu_read_lock(); page = rcu_dereference(slot);
+        atomic_inc_not_zero(count[page]); rcu_read_unlock(); READ_ONCE(slot) == page; page =
+        rcu_dereference(slot); use the page
+    reclaim_and_allocate: atomic_cmpxchg(count[TAIL], 2, 0) != 2; WRITE_ONCE(slot, NONE);
+        free_hot_cold_page(page); __rmqueue(): take HEAD and TAIL; atomic_read(count[HEAD]) !=
+        0; atomic_read(count[TAIL]) != 0; atomic_set(count[HEAD], 1); set_bit(PG_head,
+        flags[HEAD]); set_bit(PG_tail, flags[TAIL]); WRITE_ONCE(first_page, HEAD);
+        spin_lock(page_table_lock); WRITE_ONCE(mapcount, 1); WRITE_ONCE(pmd, PMD_HUGE);
+        spin_unlock(page_table_lock)
+    get_user_pages: wait_event(READ_ONCE(pmd) != PMD_NONE, may_end_here=True);
+        spin_lock(page_table_lock); entry = READ_ONCE(pmd); spin_unlock(page_table_lock);
+        atomic_inc(count[page]); spin_unlock(page_table_lock); test_bit(PG_tail, flags[page]);
+        spin_until(READ_ONCE(pmd) != PMD_SPLITTING); head = READ_ONCE(first_page);
+        spin_unlock(page_table_lock); atomic_inc(count[head]); use the pinned page
+    unmap: wait_event(READ_ONCE(pmd) != PMD_NONE, may_end_here=True);
+        spin_lock(page_table_lock); entry = READ_ONCE(pmd); WRITE_ONCE(pmd, PMD_NONE);
+        WRITE_ONCE(pmd, PMD_NONE); spin_unlock(page_table_lock); WRITE_ONCE(mapcount, 0);
+        spin_unlock(page_table_lock); spin_until(READ_ONCE(pmd) != PMD_SPLITTING);
+        spin_unlock(page_table_lock)
+    split_huge_page_pmd: wait_event(READ_ONCE(pmd) != PMD_NONE, may_end_here=True);
+        spin_lock(page_table_lock); READ_ONCE(pmd) != PMD_HUGE; spin_unlock(page_table_lock);
+        atomic_inc(count[HEAD]); spin_unlock(page_table_lock); spin_lock(anon_vma_lock);
+        READ_ONCE(flags[HEAD]) == 0; spin_unlock(anon_vma_lock); spin_lock(page_table_lock);
+        READ_ONCE(pmd) == PMD_HUGE; WRITE_ONCE(pmd, PMD_SPLITTING);
+        spin_unlock(page_table_lock); spin_lock(page_table_lock); spin_lock(compound_lock);
+        READ_ONCE(pmd) == PMD_SPLITTING; pins = atomic_read(count[TAIL]); WRITE_ONCE(pmd,
+        PMD_TABLE); spin_unlock(page_table_lock); atomic_sub(pins, count[HEAD]);
+        spin_unlock(anon_vma_lock); mapped = READ_ONCE(mapcount); atomic_add(mapped + 1,
+        count[TAIL]); clear_bit(PG_tail, flags[TAIL]); clear_bit(PG_head, flags[HEAD]);
+        spin_unlock(compound_lock)
+    rcu_gp_kthread: a grace period starts; the grace period ends
+    put_page: READ_ONCE(flags[page]) != 0; test_bit(PG_tail, flags[page]);
+        atomic_dec_and_test(count[page]); head = READ_ONCE(first_page);
+        atomic_dec_and_test(count[page]); free_hot_cold_page(page); test_bit(PG_tail,
+        flags[page]); test_bit(PG_head, flags[page]); atomic_inc_not_zero(count[head]);
+        test_bit(PG_head, flags[head]); atomic_read(count[TAIL]) != 0; free_hot_cold_page(page);
+        spin_lock(compound_lock); atomic_dec_and_test(count[head]); __free_pages_ok(HEAD);
+        test_bit(PG_tail, flags[page]); free_hot_cold_page(page); atomic_dec(count[head]);
+        spin_unlock(compound_lock); atomic_dec(count[page]); spin_unlock(compound_lock);
+        atomic_dec_and_test(count[head]); test_bit(PG_head, flags[head]);
+        atomic_read(count[TAIL]) != 0; free_hot_cold_page(page); __free_pages_ok(HEAD)
 """
 
 from model.language import *

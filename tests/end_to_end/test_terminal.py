@@ -1,10 +1,12 @@
 """At a terminal: a screen that is kept up to date, and keys that lead through a replay."""
 
+import fcntl
 import os
 import pty
 import select
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -29,7 +31,9 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", **environment},
-            close_fds=True,
+            # A session whose terminal this is, so that Ctrl-C becomes a signal.
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(theirs)
         self.text = ""
