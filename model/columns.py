@@ -72,7 +72,7 @@ def diagram(trace: Trace, *, sentence: str, proof: str | None = None) -> str:
 def _fitting(
     lines: Sequence[Line], names: dict[int, str], values: Sequence[ValueColumn]
 ) -> list[str] | None:
-    """Columns of the threads' names or, below a legend, of CPUs; with the values that fit beside them.
+    """Columns of the threads' names or, below a legend, of CPUs, with the values that fit.
 
     Where not all values fit, those stay that changed most often, at least VALUES_MIN of them.
     """

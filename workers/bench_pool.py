@@ -15,7 +15,7 @@ from workers.shards import ShardSpec
 
 ROOT_SEED = 1
 # A configuration that nothing is found in: what is measured is executing, not minimizing.
-PARAMETERS = {"gp_cookie": "on"}
+PARAMETERS = {"design": "70b50f94"}
 WARM_UP_SECONDS = 1.0
 
 

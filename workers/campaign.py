@@ -203,11 +203,13 @@ class Coordinator:
 
     def _blocks_wanted(self) -> int:
         """Half a second's worth, and no more than the rest of the budget asks for."""
-        left = self._seconds_left()
-        wanted = self._size.blocks if left == float("inf") else self._size.for_seconds(left)
+        in_flight = sum(work.blocks for work in self._in_flight if isinstance(work, BlockRange))
+        left, wanted = self._seconds_left(), self._size.blocks
+        if left != float("inf"):
+            ahead = in_flight / self.pool.workers
+            wanted = self._size.for_seconds(left, blocks_ahead=ahead)
         if self.order.budget.schedules is None:
             return wanted
-        in_flight = sum(work.blocks for work in self._in_flight if isinstance(work, BlockRange))
         if self._executed_blocks == 0:
             return 1 if in_flight == 0 else 0
         a_block = max(1, self._schedules // self._executed_blocks)

@@ -68,8 +68,10 @@ class LeaseSize:
         wanted = round(LEASE_SECONDS / self._seconds_per_block)
         self.blocks = max(1, min(wanted, LEASE_GROWTH_MAX * self.blocks, LEASE_BLOCKS_MAX))
 
-    def for_seconds(self, seconds_left: float) -> int:
-        """The size of a lease where only so much time is left."""
+    def for_seconds(self, seconds_left: float, *, blocks_ahead: float) -> int:
+        """The size of a lease that ends in time, behind so many blocks of its worker; may be 0."""
         if self._seconds_per_block is None:
-            return 1
-        return max(1, min(self.blocks, int(seconds_left / self._seconds_per_block)))
+            return 0 if blocks_ahead else 1
+        blocks_left = seconds_left / self._seconds_per_block - blocks_ahead
+        smallest = 0 if blocks_ahead else 1
+        return max(smallest, min(self.blocks, int(min(blocks_left, LEASE_BLOCKS_MAX))))

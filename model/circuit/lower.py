@@ -156,7 +156,7 @@ class Lowering:
     # -- the executing thread ----------------------------------------------------------------------
 
     def _scope(self, family: int) -> tuple[Scope, tuple[int, ...], int]:
-        """The selected thread of a family: numbers and locals; program counter; is there one."""
+        """The selected thread of a family: its scope, program counter, and whether there is one."""
         members = self.members[family]
         if len(members) == 1:
             pc, registers = self.values.pc_bits(members[0]), self.values.register_bits(members[0])

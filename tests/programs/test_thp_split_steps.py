@@ -1,4 +1,4 @@
-"""The header of thp_split lists its steps: no step is merged to gain speed without this noticing."""
+"""The header of thp_split lists its steps: merging one to gain speed does not go unnoticed."""
 
 import re
 

@@ -1,10 +1,11 @@
-"""Every interleaving of a program without loops, counted exactly over its states by the interpreter."""
+"""Every interleaving of a program without loops, counted exactly over its states."""
 
 from collections import Counter
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
 
-from model.interpreter import Machine
+from model.interpreter import Event, Machine, Trace, advance
 from model.program import Outcome, Program
 
 Key = tuple[object, ...]
@@ -68,6 +69,23 @@ class Enumeration:
             return every, failing
 
         return count(self.initial, -1)
+
+
+def executions(program: Program) -> Iterator[Trace]:
+    """Every interleaving as a trace, one after the other: for thousands, not for millions."""
+    machine = Machine(program)
+
+    def visit(events: tuple[Event, ...]) -> Iterator[Trace]:
+        if machine.outcome is not None:
+            yield Trace(program, events, machine.outcome, machine.site)
+            return
+        key, steps = machine.key(), machine.steps
+        for thread in machine.enabled():
+            event = advance(machine, thread, _no_choice)
+            yield from visit((*events, event))
+            machine.restore(key, steps)
+
+    yield from visit(())
 
 
 def _no_choice(options: tuple[int, ...]) -> int:

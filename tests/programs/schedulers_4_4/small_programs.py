@@ -1,9 +1,13 @@
-"""Twelve small programs of the schedule-bounding literature (SCTBench), with what is known exactly of them.
+"""Small programs of the schedule-bounding literature (SCTBench).
 
-The event model of the published counts: reads, writes, lock, unlock and the creation of a thread are events;
-the main thread creates the others one after the other; a start, a join and an assertion are no events;
-`and` reads its right side only where the left one holds; an execution ends at the failure.
+The event model of the published counts: reads, writes, lock, unlock and the creation of a thread
+are events; the main thread creates the others one after the other; a start, a join and an assertion
+are no events; `and` reads its right side only where the left one holds; an execution ends at the
+failure.
 """
+
+# The programs are near-C: `and` of two reads is two statements, and oracles are written as such.
+# ruff: noqa: SIM102, B011, F841
 
 from model.language import (
     ME,
@@ -174,7 +178,7 @@ def twostage(p):
 
 @program(setters=Param(2, 3, default=2))
 def reorder(p):
-    """Setters write a, then b; the checker expects none or both of the writes. 1 stands for the b of -1."""
+    """Setters write a, then b (1 for -1); the checker expects none or both of the writes."""
     a = p.shared("a", boolean)
     b = p.shared("b", boolean)
 

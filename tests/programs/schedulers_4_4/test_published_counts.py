@@ -1,12 +1,13 @@
-"""The interpreter enumerates, the circuit samples and the minimizer minimizes what is known exactly."""
+"""Enumerating, sampling and minimizing give what is known exactly."""
 
 import numpy as np
 import pytest
 
 from model.circuit.block import Engine
+from model.foata import normal_form
 from model.minimize import PROVED, minimize
 from model.program import Outcome
-from tests.programs.schedulers_4_4.enumeration import Enumeration
+from tests.programs.schedulers_4_4.enumeration import Enumeration, executions
 from tests.programs.schedulers_4_4.table import ROWS, Row
 
 SCHEDULES_MIN = 40_000
@@ -38,7 +39,23 @@ def test_enumerating_gives_the_published_counts(row: Row):
     failing_costs = [cost for cost, number in of_failing.items() if number]
     assert min(preemptions for preemptions, _ in failing_costs) == row.preemptions
     assert min(switches for _, switches in failing_costs) == row.switches
-    assert min(failing_costs) == (row.preemptions, row.switches), "one interleaving is minimal in both"
+    assert min(failing_costs) == (row.preemptions, row.switches), (
+        "one interleaving is minimal in both"
+    )
+
+
+LARGE = [pytest.param(row, marks=pytest.mark.slow) for row in ROWS if row.interleavings > 1000]
+SMALL = [row for row in ROWS if row.interleavings <= 1000]
+
+
+@pytest.mark.parametrize("row", SMALL + LARGE, ids=str)
+def test_normal_forms_give_the_published_numbers_of_classes(row: Row):
+    failing: dict[object, bool] = {}
+    for trace in executions(row.program):
+        form = normal_form(trace.events, lambda event: (event.thread, event.pc))
+        fails = trace.site is not None
+        assert failing.setdefault(form, fails) == fails, "one class fails and does not"
+    assert (len(failing), sum(failing.values())) == (row.classes, row.failing_classes)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)

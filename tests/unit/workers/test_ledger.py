@@ -73,4 +73,10 @@ def test_the_last_lease_fits_into_the_time_that_is_left():
     size = LeaseSize()
     for _ in range(10):
         size.learn(BlockRange(0, size.blocks), seconds=size.blocks * 0.01)
-    assert (size.blocks, size.for_seconds(0.1), size.for_seconds(0.0)) == (50, 10, 1)
+    assert size.blocks == 50
+    assert size.for_seconds(0.1, blocks_ahead=0) == 10
+    assert size.for_seconds(0.1, blocks_ahead=4) == 6
+    assert size.for_seconds(9.0, blocks_ahead=4) == 50
+    # A worker that has nothing always gets a block; one that is busy gets none that is late.
+    assert size.for_seconds(0.0, blocks_ahead=0) == 1
+    assert size.for_seconds(0.0, blocks_ahead=4) == 0

@@ -1,4 +1,4 @@
-"""The generator is SFC64 as published, in both its forms, and lane L of the circuit sees bit L of it."""
+"""The generator is SFC64 as published, in both its forms; lane L sees bit L of it."""
 
 import ctypes
 
@@ -26,8 +26,11 @@ STATES = (
 def test_the_generator_gives_the_published_words(state):
     published = np.random.SFC64()
     published.state = {
-        "bit_generator": "SFC64", "state": {"state": np.array(state, np.uint64)}, "has_uint32": 0, "uinteger": 0,
-    }  # fmt: skip
+        "bit_generator": "SFC64",
+        "state": {"state": np.array(state, np.uint64)},
+        "has_uint32": 0,
+        "uinteger": 0,
+    }
     ours = Sfc64(*state)
     assert [ours.next() for _ in range(200)] == published.random_raw(200).tolist()
 
@@ -53,29 +56,40 @@ def test_the_vector_form_gives_the_words_of_one_generator_each(words):
     code = emitted(words, 50)
     draw = code.function(None, ctypes.c_void_p, ctypes.c_void_p)
     seeds = [generator(7, 3, word) for word in range(words)]
-    state = np.array([[getattr(s, name) for s in seeds] for name in ("a", "b", "c", "counter")], np.uint64)
+    state = np.array(
+        [[getattr(s, name) for s in seeds] for name in ("a", "b", "c", "counter")], np.uint64
+    )
     out = np.zeros((50, words), np.uint64)
     draw(state.ctypes.data, out.ctypes.data)
     assert out.tolist() == [[s.next() for s in seeds] for _ in range(50)]
 
 
 def test_generators_of_neighbouring_seeds_blocks_and_words_differ():
-    keys = {(root, block, word) for root in (0, 1, 2**64, 2**70 + 1) for block in range(4) for word in range(4)}
+    keys = {
+        (root, block, word)
+        for root in (0, 1, 2**64, 2**70 + 1)
+        for block in range(4)
+        for word in range(4)
+    }
     first = {generator(*key).next() for key in keys}
     assert len(first) == len(keys)
 
 
 def test_mixing_keeps_words_apart():
-    """The published outputs of SplitMix64 for the seed 1234567 (its state advances by the golden ratio)."""
+    """The published outputs of SplitMix64 for the seed 1234567."""
     golden, seed = 0x9E3779B97F4A7C15, 1234567
     published = [
-        6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821,
-    ]  # fmt: skip
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
     assert [mix((seed + k * golden) % 2**64) for k in range(5)] == published
 
 
 def test_lanes_decide_as_the_reference_does_on_their_bits():
-    """Five threads of which some end: who steps in every pass of every lane, from the generator's words alone."""
+    """Who of five threads steps in every pass, from the generator's words alone."""
     program, walk, passes = lost_update.compile(threads=5), UniformWalk(), 30
     engine = Engine(program, walk, lanes=128)
     chunks = engine.decisions(root_seed=5, block=9, passes=passes)

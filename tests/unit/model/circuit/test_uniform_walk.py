@@ -1,4 +1,4 @@
-"""The uniform walk is exactly uniform: counted over every pattern of random bits, for up to eight threads."""
+"""The uniform walk is exactly uniform, counted over every pattern of random bits."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.unit.model.circuit.truth_tables import truth_tables
 
 
 def tables_of_walk(threads: int, walk: UniformWalk) -> tuple[list[int], int]:
-    """The table of every thread's line over (enabled threads, then random bits), and the number of bits."""
+    """The table of each thread's line over (enabled, random bits), and the number of bits."""
     net, random = Netlist(), []
 
     def random_bit() -> int:
@@ -29,7 +29,8 @@ def test_every_enabled_thread_steps_for_as_many_bit_patterns(threads, draws):
     tables, bits = tables_of_walk(threads, UniformWalk(draws))
     for enabled in range(1, 1 << threads):
         counts = [
-            sum(table >> (enabled | pattern << threads) & 1 for pattern in range(1 << bits)) for table in tables
+            sum(table >> (enabled | pattern << threads) & 1 for pattern in range(1 << bits))
+            for table in tables
         ]
         able = [enabled >> thread & 1 for thread in range(threads)]
         assert {c for c, can in zip(counts, able, strict=True) if not can} <= {0}
@@ -70,6 +71,8 @@ def test_every_option_is_chosen_for_as_many_bit_patterns(options):
     draws, drawn = _draws(net, choosing(options), random_bit)
     *tables, accepted = truth_tables(net, random, [*draws[0, options], drawn])
     counts = {(table & accepted).bit_count() for table in tables}
-    assert len(counts) == 1 and sum((t & accepted).bit_count() for t in tables) == accepted.bit_count()
+    assert (
+        len(counts) == 1 and sum((t & accepted).bit_count() for t in tables) == accepted.bit_count()
+    )
     assert not any(a & b & accepted for i, a in enumerate(tables) for b in tables[:i])
     assert len(random) <= 3 * CHOICE_DRAWS

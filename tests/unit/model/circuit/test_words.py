@@ -18,7 +18,7 @@ def case_value(case: int, first: int, width: int, *, signed: bool) -> int:
 
 
 def operand(net: Netlist, bounds: tuple[int, int]) -> tuple[Word, list[int]]:
-    """A word for values within bounds, and its inputs; the last one is the sign where it can be negative."""
+    """A word for values within bounds, and its inputs, the sign last where there is one."""
     low, high = bounds
     width = max(high.bit_length() if high >= 0 else 0, (~low).bit_length() if low < 0 else 0)
     bits = [net.input() for _ in range(width)]
@@ -73,7 +73,11 @@ def test_scaling_and_shifting_words_is_that_of_integers(op, a, number):
     net = Netlist()
     words = Words(net)
     word, inputs = operand(net, a)
-    made = words.scale(word, number) if op == "*" else words.shift(word, number if op == "<<" else -number)
+    made = (
+        words.scale(word, number)
+        if op == "*"
+        else words.shift(word, number if op == "<<" else -number)
+    )
     expected = {c: OPERATIONS[op](x, number) for c, (x,) in cases((a,), (len(inputs),))}
     expect(made, net, inputs, expected)
     expect(words.fit(made, operation_interval(op, a, (number, number))), net, inputs, expected)
@@ -93,7 +97,9 @@ def test_intervals_hold_every_result(op, ends, data):
 
 GATES = st.recursive(
     st.integers(0, 3).map(lambda k: ("input", k)) | st.just(("constant", 0)),
-    lambda inner: st.tuples(st.sampled_from(["and", "or", "xor", "mux", "not"]), inner, inner, inner),
+    lambda inner: st.tuples(
+        st.sampled_from(["and", "or", "xor", "mux", "not"]), inner, inner, inner
+    ),
     max_leaves=12,
 )
 

@@ -1,10 +1,10 @@
-"""Netlists over all values of their inputs at once: a line is an integer whose bit i is its value in case i."""
+"""Netlists over all values of their inputs at once: bit i of a line is its value in case i."""
 
 from model.circuit.netlist import AND, INPUT, Netlist
 
 
 def input_table(number: int, inputs: int) -> int:
-    """The values of input `number` of `inputs` over all 2^inputs cases: bit `number` of the case."""
+    """The values of input `number` over all 2^inputs cases: bit `number` of the case."""
     period, half = 2 << number, 1 << number
     block = ((1 << half) - 1) << half
     return sum(block << start for start in range(0, 1 << inputs, period))
