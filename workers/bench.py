@@ -23,7 +23,7 @@ Figures = Mapping[str, float]
 PROGRAM = "thp_split"
 TURNS = 3
 PAIRS = 10
-PAIR_SECONDS = 2.0
+PAIR_SECONDS = 4.0
 SECONDS_MAX = 120.0
 
 

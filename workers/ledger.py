@@ -71,7 +71,7 @@ class LeaseSize:
     def for_seconds(self, seconds_left: float, *, blocks_ahead: float) -> int:
         """The size of a lease that ends in time, behind so many blocks of its worker; may be 0."""
         if self._seconds_per_block is None:
-            return 0 if blocks_ahead else 1
+            return 1
         blocks_left = seconds_left / self._seconds_per_block - blocks_ahead
         smallest = 0 if blocks_ahead else 1
         return max(smallest, min(self.blocks, int(min(blocks_left, LEASE_BLOCKS_MAX))))
