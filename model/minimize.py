@@ -70,8 +70,9 @@ def _minimal(trace: Trace, found: Found) -> Minimal:
     known = True
     for field in fields(Measure):
         own, searched = getattr(size, field.name), getattr(found.reached, field.name)
-        complete = found.trace is not None or (known and searched >= own)
+        complete = not found.limited and (found.trace is not None or (known and searched >= own))
         below = f"local (nothing below {searched}, {found.states:,} nodes)" if known else "local"
+        below = "local (the step limit was met)" if found.limited else below
         proof[field.name] = PROVED if complete else below
         known = known and searched == own
     return Minimal(

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model.circuit.block_circuit import draws_of
 from model.circuit.step_circuit import Bits, Stepper
 from model.interpreter import Chooser, Machine, Trace, advance
 from model.program import Choose, Label
@@ -43,13 +44,15 @@ class Found:
 
     `reached` is the cost up to which all was searched. With a trace, it is the trace's measure.
     Without, either nothing of the signature exists below `reached`, or, where `exhausted`, nothing
-    exists at all. `states` counts the nodes that were searched.
+    exists at all. `states` counts the nodes that were searched. Where the search met the step
+    limit (`limited`), something smaller may have been hidden by what it passed over.
     """
 
     trace: Trace | None
     reached: Measure
     exhausted: bool
     states: int
+    limited: bool = False
 
 
 @dataclass(slots=True)
@@ -83,6 +86,7 @@ class Search:
         self.seen: set[bytes] = set()
         self.log: list[NDArray[np.int64]] = []
         self.count = 0
+        self.limited = False
         self.best: tuple[Cost, NDArray[np.int64]] | None = None
         self.draw_rows, self.draw_choices = draw_table(stepper)
 
@@ -97,11 +101,12 @@ class Search:
             reached = Measure(*cost)
             bounded = self.below is not None and reached >= self.below
             if bounded or self.count > self.nodes_max:
-                return Found(None, reached, False, self.count)
+                return Found(None, reached, False, self.count, self.limited)
             self._expand(cost, self.layers.pop(cost))
         if self.best is None:
-            return Found(None, reached, True, self.count)
-        return Found(self._trace(self.best[1]), Measure(*self.best[0]), False, self.count)
+            return Found(None, reached, not self.limited, self.count, self.limited)
+        trace, size = self._trace(self.best[1]), Measure(*self.best[0])
+        return Found(trace, size, False, self.count, self.limited)
 
     def _push(self, cost: Cost, states: Bits, columns: NDArray[np.int64]) -> None:
         layer = self.layers.get(cost)
@@ -162,6 +167,9 @@ class Search:
             axis=1,
         )
         going = (stepped.codes == 0) & (stepped.ended == 0)
+        if cost[3] + 1 >= self.stepper.program.steps_max:
+            self.limited = self.limited or bool(going.any())
+            going[:] = False
         hit = stepped.codes == 1 + self.signature.site
         for i in np.nonzero(hit)[0]:
             hit[i] = label_before(self.stepper, before[i], int(threads[i])) == self.signature.label
@@ -225,12 +233,16 @@ def draw_row(stepper: Stepper, pick: Pick, state: Bits) -> list[int]:
 
 
 def draw_table(stepper: Stepper) -> tuple[Bits, list[dict[tuple[int, int], int]]]:
-    """Every combination of draws: its one-hot lines, and the choice of each draw."""
-    every = [range(options) for _, options in stepper.draws]
-    choices = [
-        dict(zip(stepper.draws, combination, strict=True))
-        for combination in itertools.product(*every)
-    ]
+    """Every combination of the draws of a step: its one-hot lines, and the choice of each draw.
+
+    What a step does not draw is 0: the combinations of different steps add, they do not multiply.
+    """
+    steps = (step for body in stepper.program.bodies for step in body.steps)
+    every: dict[tuple[int, ...], None] = {}
+    for drawn in dict.fromkeys(tuple(draws_of(step.ops)) for step in steps):
+        ranges = [range(key[1]) if key in drawn else range(1) for key in stepper.draws]
+        every.update(dict.fromkeys(itertools.product(*ranges)))
+    choices = [dict(zip(stepper.draws, combination, strict=True)) for combination in every]
     lines = [
         [int(combination[key] == value) for key in stepper.draws for value in range(key[1])]
         for combination in choices

@@ -89,6 +89,12 @@ class BlockCircuit:
 
 def draws_needed(program: Program) -> list[tuple[int, int]]:
     """Every (choices before it in its step, number of options) that some step draws."""
+    steps = (step for body in program.bodies for step in body.steps)
+    return sorted({draw for step in steps for draw in draws_of(step.ops)})
+
+
+def draws_of(ops: tuple[Op, ...]) -> list[tuple[int, int]]:
+    """The draws that one step needs, on any of its paths."""
     found: set[tuple[int, int]] = set()
 
     def visit(ops: tuple[Op, ...], before: int) -> None:
@@ -103,9 +109,7 @@ def draws_needed(program: Program) -> list[tuple[int, int]]:
                 for _, arm in op.arms:
                     visit(arm, before)
 
-    for body in program.bodies:
-        for step in body.steps:
-            visit(step.ops, 0)
+    visit(ops, 0)
     return sorted(found)
 
 

@@ -17,7 +17,7 @@ from tests.differential.lockstep import (
 from tests.differential.random_programs import Drawn, programs
 from tests.toy_programs import PROGRAMS
 
-EXAMPLES, EXAMPLES_SLOW = 25, 250
+EXAMPLES, EXAMPLES_SLOW = 25, 50
 COMBINATIONS_MAX = 24
 ROOT_SEEDS = st.integers(0, 2**70)
 PASSES = st.integers(1, 30)

@@ -4,6 +4,7 @@ from itertools import chain
 
 from model.circuit.block import Engine
 from model.circuit.step_circuit import Stepper
+from model.minimize import minimize
 from tests.differential.lockstep import Follower, expect_block, expect_steps
 from tests.differential.random_programs import compiled
 
@@ -53,3 +54,16 @@ def body():
 
 def test_a_thread_may_begin_with_a_counted_loop():
     agree(program("@p.thread()\ndef body():\n    for i in range(2):\n        WRITE_ONCE(x, i)\n"))
+
+
+def test_a_minimum_beyond_the_step_limit_is_none():
+    """Without a preemption the check comes after eleven writes, and the limit is eight."""
+    writer = "@p.thread()\ndef writer():\n    WRITE_ONCE(x, 1)\n"
+    writer += "    for i in range(10):\n        WRITE_ONCE(x, 1)\n"
+    checker = "@p.thread()\ndef checker():\n    now = READ_ONCE(x)\n    assert now == 0, 'seen'\n"
+    made = program(writer, checker, steps_max=8)
+    engine = Engine(made)
+    hits = engine.run_block(root_seed=1, block=0).hits
+    minimal = minimize(made, engine.recover(hits, root_seed=1, block=0)[0])
+    assert (minimal.preemptions, minimal.steps) == (1, 2)
+    assert set(minimal.proof.values()) == {"local (the step limit was met)"}
