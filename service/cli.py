@@ -4,6 +4,7 @@ Results go to stdout, messages to stderr. The exit code is 0 where all is clean,
 were found, 2 for what the person can mend, 3 for what gracefuzz or its surroundings did.
 """
 
+import errno
 import os
 import sys
 import tempfile
@@ -19,6 +20,8 @@ from model.language.errors import LanguageError, ParameterError
 USAGE = 2
 INFRASTRUCTURE = 3
 ABORTED = 130
+# A terminal that was closed, a pipe that nobody reads.
+READER_IS_GONE = (errno.EIO, errno.EPIPE)
 
 HELP = """
 Fuzz lock-free protocols in the style of the Linux kernel.
@@ -54,6 +57,9 @@ def execute(arguments: list[str]) -> int:
         # Typer's way to say that nobody reads our output any more.
         return INFRASTRUCTURE
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in READER_IS_GONE:
+            say(f"gracefuzz: {error}")
+            return INFRASTRUCTURE
         code = exit_code_of(error)
         say(str(error) if code is not None else unexpected(error))
         return INFRASTRUCTURE if code is None else code

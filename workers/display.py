@@ -1,6 +1,7 @@
 """What a person sees of a campaign: the same few lines while it goes on and when it has ended."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -98,7 +99,10 @@ def duration(seconds: float) -> str:
 
 
 class LiveScreen:
-    """The lines, kept up to date on a terminal. Nothing is written to what is no terminal."""
+    """The lines, kept up to date on a terminal. Nothing is written to what is no terminal.
+
+    A campaign does not end because nobody looks on: a terminal that is gone is no error.
+    """
 
     def __init__(self, title: Title, console: Console) -> None:
         self._title = title
@@ -116,18 +120,21 @@ class LiveScreen:
 
     def end(self) -> None:
         """Leave the terminal as it was."""
-        self._live.stop()
+        with suppress(OSError):
+            self._live.stop()
 
     def show(self, progress: Progress, *, seconds: float) -> None:
         """Replace the lines."""
         if self._console.is_terminal:
             now = datetime.now(UTC).timestamp()
             lines = lines_of(self._title, progress, seconds=seconds, timestamp_seconds=now)
-            self._live.update(styled(lines), refresh=True)
+            with suppress(OSError):
+                self._live.update(styled(lines), refresh=True)
 
     def say(self, sentence: str) -> None:
         """Write a message above the lines."""
-        self._console.print(Text(sentence), soft_wrap=True)
+        with suppress(OSError):
+            self._console.print(Text(sentence), soft_wrap=True)
 
 
 def styled(lines: Sequence[str]) -> Text:

@@ -1,9 +1,14 @@
-"""Ctrl-C once: end cleanly and keep everything. Twice: abort. SIGTERM is like the first Ctrl-C."""
+"""Ctrl-C once: end cleanly and keep everything. Twice: abort.
+
+SIGTERM, and the loss of the terminal, are like the first Ctrl-C.
+"""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequest:
@@ -14,8 +19,8 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take over the two signals inside the block. Only in the main thread of a process."""
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Take over the signals inside the block. Only in the main thread of a process."""
+        before = {number: signal.getsignal(number) for number in HEARD}
         self.listen()
         try:
             yield
@@ -25,8 +30,10 @@ class StopRequest:
 
     def listen(self) -> None:
         """Take the signals over again: starting Ray installs what it wants."""
-        signal.signal(signal.SIGINT, self._hear)
-        signal.signal(signal.SIGTERM, self._hear)
+        for number in HEARD:
+            # What nohup has switched off stays off.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._hear)
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         if self.is_requested and number == signal.SIGINT:

@@ -26,7 +26,7 @@ from model.schedulers.uniform_walk import UniformWalk
 ENGINE_REVISION = 1
 PASSES = 16384
 HITS_PER_SITE = 4
-SAMPLES = 16
+SAMPLES = 8
 FOREVER = 1 << 62
 
 Words = NDArray[np.uint64]
@@ -155,13 +155,11 @@ class Engine:
 
     def _chunks(self, root_seed: int, block: int) -> list[_Chunk]:
         kept, words = len(self.circuit.kept), self._words
+        start = np.repeat(np.where(self.circuit.initial, np.uint64(2**64 - 1), np.uint64(0)), words)
         chunks = []
         for first_lane in range(0, LANES, self.lanes):
             state = _aligned(2 * kept * words)
-            for plane, value in enumerate(self.circuit.initial):
-                state[plane * words : (plane + 1) * words] = (
-                    np.uint64(2**64 - 1) if value else np.uint64(0)
-                )
+            state[: kept * words] = start
             seeds = [generator(root_seed, block, first_lane // 64 + k) for k in range(words)]
             generators = _aligned(4 * words)
             generators[:] = (
@@ -218,7 +216,7 @@ class Engine:
         for rows in chunk.rows:
             table = rows.reshape(-1, 1 + width, self._words)
             bits = _bits(table[:, 1:, :])
-            codes = np.tensordot(bits, 1 << np.arange(width), axes=([1], [0]))
+            codes = _numbers(bits)
             at, lanes = np.nonzero(codes)
             values = codes[at, lanes]
             counts = np.bincount(values, minlength=len(self.program.sites) + 3)
@@ -289,7 +287,7 @@ class Engine:
             body = layout.bodies[thread.body]
             start = layout.position["pc", number, 0]
             bits = _bits(table[:, start : start + body.pc_width, :])
-            codes = np.tensordot(bits, 1 << np.arange(body.pc_width), axes=([1], [0]))
+            codes = _numbers(bits)
             stepping = _bits(table[:, len(layout.planes) + number, :][:, None, :])[:, 0, :].astype(
                 bool
             )
@@ -321,3 +319,11 @@ def _bits(words: Words) -> NDArray[np.uint8]:
     """[..., word] to [..., lane]."""
     flat = np.ascontiguousarray(words).view(np.uint8)
     return np.unpackbits(flat, axis=-1, bitorder="little")
+
+
+def _numbers(bits: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """[..., bit, lane], lowest bit first, to the numbers [..., lane]."""
+    numbers = bits[:, 0].astype(np.uint16)
+    for q in range(1, bits.shape[1]):
+        numbers |= bits[:, q].astype(np.uint16) << np.uint16(q)
+    return numbers

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,7 +96,7 @@ def processes_of(session_id):
 
 
 def ray_folders():
-    return set(Path(tempfile.gettempdir()).glob("gracefuzz-*/session_*"))
+    return {each.parent for each in Path(tempfile.gettempdir()).glob("gracefuzz-*/session_*")}
 
 
 def test_ctrl_c_to_the_whole_group_keeps_everything_and_leaves_no_process(tmp_path):
@@ -124,6 +125,7 @@ def test_ctrl_c_to_the_whole_group_keeps_everything_and_leaves_no_process(tmp_pa
 
 
 def test_a_killed_coordinator_takes_its_workers_along(tmp_path):
+    before = ray_folders()
     database = tmp_path / "found.db"
     process = fuzz(database, "--time", "200s", "--workers", 1)
     until = time.monotonic() + 120
@@ -139,6 +141,9 @@ def test_a_killed_coordinator_takes_its_workers_along(tmp_path):
         time.sleep(0.2)
     with open_database(database) as opened, opened.read() as session:
         assert len(list_failures(session)) == 1
+    # Who is killed cannot tidy up.
+    for folder in ray_folders() - before:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def database_has_blocks(path):

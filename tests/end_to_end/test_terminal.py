@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from storage.campaigns import get_campaign
+from storage.session import open_database
+from storage.tables import CampaignState
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = str(ROOT / "tests" / "lost_update.py")
 
@@ -86,6 +90,17 @@ def test_a_second_interrupt_aborts(tmp_path):
     fuzzing.press("\x03\x03")
     assert fuzzing.end() in (1, 130)
     assert "Traceback" not in fuzzing.text
+
+
+def test_a_lost_terminal_ends_the_campaign_cleanly(tmp_path):
+    database = tmp_path / "found.db"
+    fuzzing = Terminal("fuzz", PROGRAM, "--workers", 0, "--time", "100s", "--db", database)
+    fuzzing.read_until("#1")
+    os.close(fuzzing.ours)
+    fuzzing.process.wait(timeout=60)
+    with open_database(database) as opened, opened.read() as session:
+        summary = get_campaign(session, 1)
+    assert summary.state is CampaignState.INTERRUPTED and summary.blocks_done > 0
 
 
 def test_arrow_keys_lead_through_a_replay(tmp_path):
