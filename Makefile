@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 # A Python that cannot even import gracefuzz exits with 1 too: the list shows that it was a finding.
-demo: setup ## find, minimize and store the race of thp_split, in 20 seconds
+demo: setup ## find, minimize and store the race of thp_split: 20 seconds, then the proofs
 	@status=0; $(BIN)/gracefuzz fuzz thp_split --time 20 --db gracefuzz.db || status=$$?; \
 	case $$status in \
 	1) $(BIN)/gracefuzz failures list --db gracefuzz.db && \

@@ -108,8 +108,9 @@ class Engine:
         samples: list[Words] = []
         for chunk in self._chunks(root_seed, block):
             every = max(1, passes // SAMPLES)
-            for at in range(0, passes, every):
-                self._advance(chunk, min(at + every, passes) - 1, passes)
+            for number, at in enumerate(range(0, passes, every)):
+                # Not at equal distances: programs that go in lockstep would show the same steps.
+                self._advance(chunk, max(at, min(at + every, passes) - 1 - number % 5), passes)
                 samples.append(self._sample(chunk, passes))
             self._advance(chunk, FOREVER, passes)
             schedules += int(chunk.counts[: self._words].sum())
