@@ -13,7 +13,7 @@ import numpy as np
 
 from model.circuit.step_circuit import Bits, Stepper
 from model.program import Program
-from model.search import draw_table
+from model.search import draw_table, moves, unseen
 
 BATCH = 16384
 
@@ -57,10 +57,8 @@ def explore(program: Program, *, states_max: int) -> Explored:
 
 def _successors(stepper: Stepper, layer: Bits, rows: Bits) -> tuple[list[int], Bits]:
     """The codes of what went wrong, and the states in which executions go on."""
-    planes, draws = layer.shape[1] - len(stepper.program.threads), len(rows)
-    parents, threads = np.nonzero(layer[:, planes:])
-    drawn = np.tile(np.arange(draws), len(parents))
-    parents, threads = np.repeat(parents, draws), np.repeat(threads, draws)
+    planes = layer.shape[1] - len(stepper.program.threads)
+    parents, threads, drawn = moves(layer[:, planes:], len(rows))
     stepped = stepper.step(layer[parents, :planes], threads, rows[drawn])
     going = (stepped.codes == 0) & (stepped.ended == 0)
     states = np.concatenate([stepped.states[going], stepped.enabled[going]], axis=1)
@@ -69,11 +67,4 @@ def _successors(stepper: Stepper, layer: Bits, rows: Bits) -> tuple[list[int], B
 
 def _fresh(states: Bits, seen: set[bytes]) -> Bits:
     """The states not seen before; they are noted as seen."""
-    packed = np.packbits(states, axis=1)
-    width, raw, kept = packed.shape[1], packed.tobytes(), []
-    for row in range(len(states)):
-        key = raw[row * width : (row + 1) * width]
-        if key not in seen:
-            seen.add(key)
-            kept.append(row)
-    return states[kept]
+    return states[unseen(np.packbits(states, axis=1), seen)]

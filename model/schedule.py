@@ -19,8 +19,3 @@ Schedule = tuple[Pick, ...]
 def to_lists(schedule: Schedule) -> list[list[object]]:
     """A schedule as JSON-ready lists: [thread, choice, …] a step."""
     return [[pick.thread, *pick.choices] for pick in schedule]
-
-
-def from_lists(lists: list[list[int]]) -> Schedule:
-    """The schedule that `to_lists` wrote."""
-    return tuple(Pick(int(row[0]), tuple(int(v) for v in row[1:])) for row in lists)

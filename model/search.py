@@ -120,13 +120,7 @@ class Search:
         """The nodes not met before, at this cost or a smaller one; they are noted as met."""
         tail = np.ascontiguousarray(columns[:, : GOES_ON + 1])
         keys = np.ascontiguousarray(np.concatenate([packed, tail.view(np.uint8)], axis=1))
-        width, kept = keys.shape[1], []
-        raw = keys.tobytes()
-        for row in range(len(keys)):
-            key = raw[row * width : (row + 1) * width]
-            if key not in self.seen:
-                self.seen.add(key)
-                kept.append(row)
+        kept = unseen(keys, self.seen)
         width = len(self.stepper.initial) + self.threads
         return np.unpackbits(packed[kept], axis=1, count=width), columns[kept]
 
@@ -140,12 +134,8 @@ class Search:
             self._successors(cost, states[part], columns[part], first + begin)
 
     def _successors(self, cost: Cost, states: Bits, columns: NDArray[np.int64], first: int) -> None:
-        planes, draws = states.shape[1] - self.threads, len(self.draw_rows)
-        rows, threads = np.nonzero(states[:, planes:])
-        drawn = np.zeros(len(rows), np.int64)
-        if draws > 1:
-            drawn = np.tile(np.arange(draws), len(rows))
-            rows, threads = np.repeat(rows, draws), np.repeat(threads, draws)
+        planes = states.shape[1] - self.threads
+        rows, threads, drawn = moves(states[:, planes:], len(self.draw_rows))
         before = states[rows, :planes]
         stepped = self.stepper.step(before, threads, self.draw_rows[drawn])
         old, daemon = columns[rows], self.daemon[threads]
@@ -212,6 +202,29 @@ class Search:
     def _chooser(self, draw: int) -> Chooser:
         chosen, count = self.draw_choices[draw], itertools.count()
         return lambda options: options[chosen[next(count), len(options)]]
+
+
+def unseen(keys: Bits, seen: set[bytes]) -> list[int]:
+    """The rows whose bytes have not been seen before; they are noted as seen."""
+    width, raw, kept = keys.shape[1], keys.tobytes(), []
+    for row in range(len(keys)):
+        key = raw[row * width : (row + 1) * width]
+        if key not in seen:
+            seen.add(key)
+            kept.append(row)
+    return kept
+
+
+def moves(
+    enabled: Bits, draws: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Every (state, enabled thread, combination of draws), as three columns of equal length."""
+    rows, threads = np.nonzero(enabled)
+    drawn = np.zeros(len(rows), np.int64)
+    if draws > 1:
+        drawn = np.tile(np.arange(draws), len(rows))
+        rows, threads = np.repeat(rows, draws), np.repeat(threads, draws)
+    return rows, threads, drawn
 
 
 def label_before(stepper: Stepper, state: Bits, thread: int) -> Label:

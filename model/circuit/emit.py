@@ -14,7 +14,6 @@ from model.circuit.block_circuit import BlockCircuit
 from model.circuit.netlist import AND, FALSE, INPUT, TRUE, Netlist
 
 i64 = ll.IntType(64)
-i32 = ll.IntType(32)
 
 
 class GateEmitter:

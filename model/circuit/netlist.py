@@ -109,36 +109,8 @@ class Netlist:
             ]
         return level[0] if level else TRUE
 
-    def parity(self, literals: Iterable[int]) -> int:
-        """The exclusive or of any number of literals."""
-        result = FALSE
-        for literal in literals:
-            result = self.xor(result, literal)
-        return result
-
     def equals(self, bits: Sequence[int], number: int) -> int:
         """True where the bits, lowest first, are a number."""
         if number >> len(bits):
             return FALSE
         return self.all(bit ^ (~number >> q & 1) for q, bit in enumerate(bits))
-
-    def cone(self, outputs: Iterable[int]) -> list[int]:
-        """The gates that outputs need, each after its operands (depth first)."""
-        seen: set[int] = set()
-        order: list[int] = []
-        for output in outputs:
-            stack = [(output >> 1, False)]
-            while stack:
-                gate, expanded = stack.pop()
-                if expanded:
-                    order.append(gate)
-                    continue
-                if gate in seen or gate == 0:
-                    continue
-                seen.add(gate)
-                stack.append((gate, True))
-                kind, left, right = self.gates[gate]
-                if kind != INPUT:
-                    stack.append((right >> 1, False))
-                    stack.append((left >> 1, False))
-        return order

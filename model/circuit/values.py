@@ -70,7 +70,6 @@ class Values:
         self.words = Words(net)
         self.program: Program = layout.program
         self._types = [family.locals for family in layout.families]
-        self._memo: dict[tuple[int, Expr], Word] = {}
 
     def element(self, variable: str, index: int) -> Word:
         """The value of an element (0 for a scalar) in the state."""
