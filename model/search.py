@@ -192,16 +192,18 @@ class Search:
             node = parent
         machine, events = Machine(self.stepper.program), []
         for thread, draw in reversed(picks):
-            events.append(advance(machine, thread, self._chooser(draw)))
+            events.append(advance(machine, thread, chooser(self.draw_choices[draw])))
         trace = Trace(self.stepper.program, tuple(events), machine.outcome, machine.site)
         assert trace.site == self.signature.site, (
             "the two engines disagree on a minimal interleaving"
         )
         return trace
 
-    def _chooser(self, draw: int) -> Chooser:
-        chosen, count = self.draw_choices[draw], itertools.count()
-        return lambda options: options[chosen[next(count), len(options)]]
+
+def chooser(chosen: dict[tuple[int, int], int]) -> Chooser:
+    """The choices of one step from a row of `draw_table`."""
+    count = itertools.count()
+    return lambda options: options[chosen[next(count), len(options)]]
 
 
 def unseen(keys: Bits, seen: set[bytes]) -> list[int]:

@@ -1,0 +1,62 @@
+"""The explorer: the interpreter's brute force, shortest traces, snapshots, bounds."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+
+from model.explore import Explorer, Verdict, explore
+from tests import exploring
+from tests.differential.lockstep import combinations_of_draws
+from tests.differential.random_programs import Drawn, programs
+from tests.differential.test_engines import COMBINATIONS_MAX, drawing
+from tests.toy_programs import PROGRAMS, crossed_locks
+
+STATES_MAX = 400
+
+
+def finished(program, **options) -> Explorer:
+    explorer = Explorer(program, **options)
+    while explorer.advance():
+        pass
+    return explorer
+
+
+def expect_brute_force(program, explorer: Explorer) -> None:
+    """Transitions and sentences are those of the interpreter's own search."""
+    brute = exploring.explore(program)
+    explored = explorer.explored()
+    assert explored.exhausted
+    sentences = {program.sites[site].sentence for site in explored.sites}
+    assert sentences == brute.sentences
+    assert (explored.verdict is Verdict.REFUTED) == bool(brute.sentences)
+    for site, steps in explored.sites.items():
+        trace = explorer.trace(site)
+        assert (trace.site, len(trace.events)) == (site, steps)
+
+
+@drawing(40)
+@given(programs(tiny=True))
+def test_the_explorer_says_what_brute_force_says(drawn: Drawn):
+    assume(combinations_of_draws(drawn.program) <= COMBINATIONS_MAX)
+    assume(explore(drawn.program, states_max=STATES_MAX).exhausted)
+    expect_brute_force(drawn.program, finished(drawn.program))
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_exploring_goes_on_from_every_snapshot(program):
+    whole = finished(program).explored()
+    explorer = Explorer(program)
+    while explorer.advance():
+        saved = explorer.snapshot()
+        assert all(isinstance(array, np.ndarray) for array in saved.values())
+        explorer = Explorer.resumed(program, saved)
+    assert explorer.explored() == whole
+    resumed = Explorer.resumed(program, explorer.snapshot())
+    for site in whole.sites:
+        assert resumed.trace(site) == explorer.trace(site)
+
+
+def test_a_full_memory_proves_nothing():
+    explored = explore(crossed_locks.compile(), memory=1)
+    assert not explored.exhausted and explored.frontier > 0
+    assert explored.verdict is Verdict.BOUNDED
