@@ -2,7 +2,7 @@
 
 from model.language.declare import Option, Param, Patch, ProgramSource, Switch, program
 from model.language.errors import LanguageError, ParameterError
-from model.language.subroutines import noinline
+from model.language.subroutines import noinline, primitive
 from model.language.types import boolean, names, uint
 from model.language.vocabulary import VOCABULARY
 
@@ -19,6 +19,7 @@ __all__ = [
     "boolean",
     "names",
     "noinline",
+    "primitive",
     "program",
     "uint",
     *(name for name in VOCABULARY if not name.startswith("_")),

@@ -121,8 +121,8 @@ class Accesses(Resolver):
 
     def place(self, node: ast.expr, pending: Pending) -> tuple[SharedVariable, Expr | None]:
         """A shared variable or an element of an array, whose index is checked."""
-        if isinstance(node, ast.Name):
-            meaning = self.resolve(node)
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            meaning = self.python_value(node)
             if isinstance(meaning, SharedVariable) and meaning.length is None:
                 return meaning, None
             if isinstance(meaning, SharedVariable):

@@ -151,7 +151,7 @@ def _compile_body(unit: Unit, handle: ThreadHandle) -> Body:
     compiler.block(function.definition.body)
     ended = _check_that_readers_ended(unit, handle, compiler, function)
     compiler.graph.dangling = []
-    entry, steps = StepCutter(handle.name, compiler.graph).cut()
+    entry, steps = StepCutter(handle.name, function.file, compiler.graph).cut()
     entry = _without(entry, ended)
     if not steps:
         raise function.error(

@@ -9,7 +9,7 @@ from model.language.accesses import Accesses, Pending
 from model.language.frame import Frame, Typed, constant
 from model.language.resolution import BUILT_IN, arguments, is_docstring
 from model.language.source import SourceFunction
-from model.language.subroutines import is_noinline
+from model.language.subroutines import is_noinline, is_primitive
 from model.language.types import Names
 from model.language.vocabulary import Primitive
 from model.program import BOOL, SharedVariable
@@ -365,22 +365,23 @@ class ExpressionCompiler(Accesses):
         self.refuse_keywords(node)
         self.refuse_call(node, function)
         outer, free = self.frame, pending.free
-        frame = Frame(function, outer, node, self.call_text(node), outer.in_ghost)
+        frame = Frame(function, outer, node, self.call_text(node, function), outer.in_ghost)
         for name, argument in zip(function.parameters, node.args, strict=True):
             frame.bindings[name] = self.value(argument, pending)
         (returned,) = [s for s in function.definition.body if not is_docstring(s)]
         assert isinstance(returned, ast.Return) and returned.value is not None
+        # What a word of the language looks at in this way belongs to its own thread.
+        pending.free = free or self.primitive(node) is not None
         self.frame = frame
         try:
-            # What a primitive looks at in this way belongs to its own thread.
-            pending.free = free or frame.call_text is not None
             return self.value(returned.value, pending)
         finally:
             self.frame, pending.free = outer, free
 
-    def call_text(self, node: ast.Call) -> str | None:
-        """How the steps of a primitive are named; None for a function of the author's."""
-        return ast.unparse(node) if self.primitive(node) is not None else None
+    def call_text(self, node: ast.Call, function: SourceFunction) -> str | None:
+        """How the steps of a primitive are named; None for any other function."""
+        declared = any(map(is_primitive, function.definition.decorator_list))
+        return ast.unparse(node) if declared or self.primitive(node) is not None else None
 
     def refuse_call(self, node: ast.Call, function: SourceFunction) -> None:
         """Refuse recursion, and parameters that are more than names in a row."""
@@ -391,12 +392,13 @@ class ExpressionCompiler(Accesses):
                 f"{function.name}() has parameters that are not plain names",
                 "write `def f(a, b):`, without defaults and stars",
             )
-        decorators = [d for d in function.definition.decorator_list if not is_noinline(d)]
-        if decorators and not function.is_ours:
+        decorators = function.definition.decorator_list
+        known = [d for d in decorators if is_noinline(d) or is_primitive(d)]
+        if (len(decorators) > len(known) or len(known) > 1) and not function.is_ours:
             raise function.error(
-                decorators[0],
+                next((d for d in decorators if d not in known), decorators[-1]),
                 f"{function.name}() is decorated and called",
-                "a function that is called has no decorators but `noinline`",
+                "a function that is called has no decorator but `noinline` or `primitive`",
             )
         if len(node.args) != len(function.parameters):
             raise self.fail(

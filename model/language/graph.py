@@ -137,8 +137,8 @@ class Path:
 class StepCutter:
     """Numbers the locations of a finished graph and makes a step of each."""
 
-    def __init__(self, body: str, graph: Graph) -> None:
-        self.body, self.graph = body, graph
+    def __init__(self, body: str, file: str, graph: Graph) -> None:
+        self.body, self.file, self.graph = body, file, graph
         self.order: list[Node] = []
         self.number: dict[int, int] = {}
         self.texts: dict[str, int] = {}
@@ -163,9 +163,8 @@ class StepCutter:
         line: int = node.origin.lineno  # type: ignore[attr-defined]
         accesses = tuple(dict.fromkeys(access for n in used for access in n.accesses))
         label = Label(self.body, text, ordinal)
-        return Step(
-            label, node.guard, node.may_end, (*node.ops, *rest), accesses, node.function.name, line
-        )
+        name = node.function.name_seen_from(self.file)
+        return Step(label, node.guard, node.may_end, (*node.ops, *rest), accesses, name, line)
 
     def _goto(self, node: Node, *, yields: bool) -> Goto:
         if id(node) not in self.number:

@@ -63,7 +63,7 @@ class Inlining(StepCompiler):
         ]
         if any(map(is_noinline, function.definition.decorator_list)) and not self.in_atomic:
             return self._call_subroutine(node, function, arguments, wants_value=wants_value)
-        frame = Frame(function, self.frame, node, self.call_text(node), self.ghost_only)
+        frame = Frame(function, self.frame, node, self.call_text(node, function), self.ghost_only)
         frame.waits_for_ever = waits_for_ever
         frame.result = f"{frame.qualifier}return" if wants_value else None
         return self._inlined(node, frame, arguments)

@@ -33,9 +33,9 @@ class Resolver:
         self.types: dict[str, IntType] = {}
 
     def fail(self, node: ast.AST | list[ast.AST], sentence: str, remedy: str) -> LanguageError:
-        """An error at a node; what goes wrong inside a primitive is shown at its call."""
+        """An error at a node; inside the language's own words it is shown at the call."""
         frame = self.frame
-        while frame.call_text is not None and frame.parent is not None:
+        while frame.function.is_ours and frame.call_text is not None and frame.parent is not None:
             assert frame.call is not None
             node, frame = frame.call, frame.parent
         return frame.function.error(node, sentence, remedy)

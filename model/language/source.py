@@ -34,6 +34,11 @@ class SourceFunction:
         """True for a body that comes with the language, such as a primitive of RCU."""
         return _is_ours(self.environment)
 
+    def name_seen_from(self, file: str) -> str:
+        """`put_page`, or `pages.put_page` where it stands in another file than `file`."""
+        elsewhere = self.file != file and not self.is_ours
+        return f"{_shown(self.file).removesuffix('.py')}.{self.name}" if elsewhere else self.name
+
     def error(self, nodes: ast.AST | list[ast.AST], sentence: str, remedy: str) -> LanguageError:
         """An error at one place, or at several places of one line."""
         at = nodes if isinstance(nodes, list) else [nodes]

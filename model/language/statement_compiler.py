@@ -340,9 +340,14 @@ class StatementCompiler(Loops):
         value = self.test(test, pending)
         ops: list[Op] = [*pending.before]
         if value != TRUE:
-            ops.append(Check(self.assert_site(message.value), value))
+            reading = any(self._asks_for_reader(child) for child in ast.walk(test))
+            ops.append(Check(self.assert_site(message.value, reading=reading), value))
         if ops:
             self.emit("ops", node, "", ops)
+
+    def _asks_for_reader(self, node: ast.AST) -> bool:
+        primitive = self.primitive(node)
+        return primitive is not None and primitive.name == "rcu_read_lock_held"
 
     def _return(self, node: ast.Return, value: ast.expr | None) -> None:
         self.refuse_ghost(node, decides=self.ghost_only and not self.frame.in_ghost)

@@ -77,10 +77,14 @@ class StepCompiler(ExpressionCompiler):
             frame = frame.parent
         return None
 
-    def assert_site(self, sentence: str) -> int:
-        """The site of an assertion; RCU's own are misuse, or a bound declared too small."""
+    def assert_site(self, sentence: str, *, reading: bool) -> int:
+        """The site of an assertion; RCU's own are misuse, or a bound declared too small.
+
+        Misuse is also what asserts that its thread is `reading`, and is not.
+        """
         if not self.frame.function.is_ours:
-            return self.unit.site(self.oracle_of_asserts, sentence)
+            oracle = Oracle.RCU if reading else self.oracle_of_asserts
+            return self.unit.site(oracle, sentence)
         if sentence.startswith("range: "):
             return self.unit.site(Oracle.RANGE, sentence.removeprefix("range: "))
         return self.unit.site(Oracle.RCU, sentence)

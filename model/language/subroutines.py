@@ -28,6 +28,16 @@ def is_noinline(decorator: ast.expr) -> bool:
     return isinstance(decorator, ast.Name) and decorator.id == "noinline"
 
 
+def primitive(function: F) -> F:
+    """Name the steps of this function by the call, as those of the language's own words are."""
+    return function
+
+
+def is_primitive(decorator: ast.expr) -> bool:
+    """True for the decorator of a function whose steps are named by the call."""
+    return isinstance(decorator, ast.Name) and decorator.id == "primitive"
+
+
 def returns_value(definition: ast.FunctionDef) -> bool:
     """True for a function of which some path returns a value."""
     returns = [node for node in ast.walk(definition) if isinstance(node, ast.Return)]

@@ -980,9 +980,34 @@ def traced(function):
     return function
 
 
+@noinline
+@primitive
+#^~~~~~~~~ stored_and_named() is decorated and called
+#   a function that is called has no decorator but `noinline` or `primitive`
+def stored_and_named():
+    WRITE_ONCE(x, 1)
+
+
+@in_thread
+def a_primitive_of_one_copy():
+    stored_and_named()
+
+
+@primitive
+def stored_twice():
+    WRITE_ONCE(x, READ_ONCE(y))
+#   ^~~~~~~~~~~~~~^~~~~~~~~~~~~ two shared accesses in one statement: `y` and `x`
+#   read one into a local first, or write `with atomic():` if the hardware does both at once
+
+
+@in_thread
+def an_error_inside_a_primitive():
+    stored_twice()
+
+
 @traced
 #^~~~~~ decorated() is decorated and called
-#   a function that is called has no decorators but `noinline`
+#   a function that is called has no decorator but `noinline` or `primitive`
 def decorated():
     WRITE_ONCE(x, 1)
 

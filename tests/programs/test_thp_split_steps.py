@@ -6,11 +6,12 @@ from model.program import Body
 from model.programs import thp_split as module
 
 SHARED = {
-    "put_page",
-    "get_head_of_tail",
-    "drop_tail_pin",
-    "free_hot_cold_page",
-    "free_compound_page",
+    "pages.put_page",
+    "pages.get_head_of_tail",
+    "pages.get_page_unless_zero",
+    "pages.drop_tail_pin",
+    "pages.free_hot_cold_page",
+    "pages.free_compound_page",
 }
 CALLER = "reclaim_and_allocate"
 """It frees its page itself: that step is its own."""

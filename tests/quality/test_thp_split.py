@@ -60,20 +60,20 @@ STORY = [
             "test_bit(PG_tail, flags[page])",
             "head = READ_ONCE(first_page)",
             "test_bit(PG_tail, flags[page])",
-            "atomic_inc_not_zero(count[head])",  # HEAD: 3, pinned while it is looked at
+            "get_page_unless_zero(head)",  # HEAD: 3, pinned while it is looked at
             "test_bit(PG_head, flags[head])",
         ],
     ),
     (
         L,
         [
-            "atomic_inc_not_zero(count[page])",  # TAIL: 2, the bogus reference: one counter
+            "page_cache_get_speculative(page)",  # TAIL: 2, the bogus reference: one counter
             "READ_ONCE(slot) == page",  # no more
             "READ_ONCE(flags[page]) != 0",  # begins put_page(TAIL), which lowers two
             "test_bit(PG_tail, flags[page])",
             "head = READ_ONCE(first_page)",
             "test_bit(PG_tail, flags[page])",
-            "atomic_inc_not_zero(count[head])",  # HEAD: 4
+            "get_page_unless_zero(head)",  # HEAD: 4
             "test_bit(PG_head, flags[head])",
             "spin_lock(compound_lock)",
             "test_bit(PG_tail, flags[page])",
@@ -129,14 +129,11 @@ def without_speculative_reference(program: Program) -> Program:
     lookup = program.bodies[number]
 
     def at_once(step: Step) -> Step:
-        if step.label.text != "atomic_inc_not_zero(count[page])":
+        if step.label.text != "page_cache_get_speculative(page)":
             return step
-        ops = [
-            replace(op, value=Binary("and", op.value, still)) if isinstance(op, Assign) else op
-            for op in step.ops
-        ]
-        assert sum(isinstance(op, Assign) for op in step.ops) == 1
-        return replace(step, ops=tuple(ops))
+        taken = next(op for op in step.ops if isinstance(op, Assign))
+        only_still = replace(taken, value=Binary("and", taken.value, still))
+        return replace(step, ops=tuple(only_still if op is taken else op for op in step.ops))
 
     changed = replace(lookup, steps=tuple(map(at_once, lookup.steps)))
     assert changed != lookup

@@ -1,0 +1,1 @@
+"""The kernel's own functions, each once, for all programs that call them."""

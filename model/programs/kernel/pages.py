@@ -1,0 +1,267 @@
+"""Page counts in v3.1: get_page(), get_page_unless_zero(), put_page(), the allocator, the split.
+
+A program declares its pages with `page_counts()` and calls what it gets back. Sources, all of v3.1:
+include/linux/mm.h (get_page_unless_zero(), get_page()), include/linux/pagemap.h
+(page_cache_get_speculative()), mm/swap.c (put_page(), put_compound_page()), mm/page_alloc.c
+(free_hot_cold_page(), free_compound_page(), free_pages_check(), check_new_page(), prep_new_page(),
+prep_compound_page()), mm/huge_memory.c (__split_huge_page_refcount()).
+
+`refs` is the ledger: the references that somebody really holds. While two pages are one huge page,
+a pin of its tail counts at the head too, as in the kernel. A stale lookup's reference is nobody's.
+`first_page` and `timestamp` belong to the one page that can be a tail.
+"""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from model.language import *
+
+PG_head, PG_tail = 0, 1
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Which kernel the pages live in: the patches of the series, and what else there was."""
+
+    tail_to_head: bool = False  # patch 3
+    rcu_asserted: bool = False  # patch 6
+    clear_cookie: bool = True  # patch 8: freeing a huge page clears its cookie, if it has one
+    stable_counts: bool = (
+        False  # patch 9: somebody counts on counts a grace period after allocation
+    )
+    tail_pins: str = "count"  # where pins of a tail are kept: in its `mapcount` since 70b50f94
+    free_check: bool = True  # off: free_pages_check() leaks in silence
+    debug_vm: bool = False  # VM_BUG_ON() is compiled in
+
+
+def page_counts(p, pages, kernel, *, init, free=(), kind=uint(3), huge=None, cookie=None):
+    """Declare the counts of `pages`, and give the functions that work on them.
+
+    `init` are the counts, all of which are held, `free` the pages in the free lists. `huge` are the
+    head and the tail of the pages that can be a huge page, `cookie` is the type of the grace period
+    that such a page remembers.
+    """
+    compound, cookies, mapcount_pins = huge is not None, cookie is not None, False
+    HEAD, TAIL = huge or (0, 0)
+    *_, NONE = pages
+    count = p.array("count", pages, kind, init=init)
+    buddy = p.array("buddy", pages, boolean, init=dict.fromkeys(free, 1))
+    refs = p.ghost_array("refs", pages, kind, init=init)
+    # Pages that somebody else has been given since.
+    reused = p.ghost_array("reused", pages, boolean)
+    if compound:
+        mapcount_pins = kernel.tail_pins == "mapcount"
+        tail_mapcount = p.shared("tail_mapcount", uint(2))
+        flags = p.array("flags", pages, uint(2))
+        first_page = p.shared("first_page", pages, init=NONE)
+        mapcount = p.shared("mapcount", uint(1))
+        compound_lock = p.spinlock("compound_lock")
+        # The two pages are one huge page.
+        huge = p.ghost("huge", boolean)
+    if cookies:
+        timestamp = p.shared("timestamp", cookie)
+
+    # -- getting -----------------------------------------------------------------------------------
+
+    @primitive
+    def __get_page_unless_zero(page):
+        with atomic():
+            return atomic_inc_not_zero(count[page])
+
+    @primitive
+    def get_page_unless_zero(page):
+        with atomic():
+            if kernel.rcu_asserted:
+                assert rcu_read_lock_held(), "VM_BUG_ON(!rcu_read_lock_held())"
+            return atomic_inc_not_zero(count[page])
+
+    @primitive
+    def page_cache_get_speculative(page):
+        with atomic():
+            if kernel.rcu_asserted:
+                assert rcu_read_lock_held(), "VM_BUG_ON(!rcu_read_lock_held())"
+            if compound and kernel.debug_vm:
+                tail = flags[page] & (1 << PG_tail) != 0
+                assert count[page] == 0 or not tail, "VM_BUG_ON(PageTail(page))"
+            return atomic_inc_not_zero(count[page])
+
+    def get_page(page):
+        """One more reference; the caller sees to it that there is one."""
+        if not compound:
+            atomic_inc(count[page])
+            if kernel.debug_vm:
+                assert count[page] > 1, "VM_BUG_ON(atomic_read(&page->_count) <= 0)"
+        elif mapcount_pins:
+            if test_bit(PG_tail, flags[page]):
+                head = READ_ONCE(first_page)
+                atomic_inc(count[head])
+                atomic_inc(tail_mapcount)
+            else:
+                atomic_inc(count[page])
+        else:
+            atomic_inc(count[page])
+            if test_bit(PG_tail, flags[page]):
+                head = READ_ONCE(first_page)
+                atomic_inc(count[head])
+
+    # -- freeing -----------------------------------------------------------------------------------
+
+    def free_hot_cold_page(page):
+        """free_pages_check(), then the free lists, under zone->lock."""
+        with atomic("free_hot_cold_page(page)"):
+            assert refs[page] == 0, "page freed while referenced"
+            assert buddy[page] == 0, "page freed twice"
+            assert count[page] == 0, "page freed with a count"
+            buddy[page] = 1
+
+    def free_compound_page():
+        """__free_pages_ok(): both pages are checked, then freed together under zone->lock."""
+        if cookies and kernel.clear_cookie:
+            WRITE_ONCE(timestamp, 0)
+        if atomic_read(count[TAIL]) != 0:
+            if kernel.free_check:
+                assert False, "bad_page(): huge page freed while its tail has a count"
+            return
+        with atomic("__free_pages_ok(HEAD)"):
+            assert refs[HEAD] == 0, "huge page freed while referenced"
+            assert buddy[HEAD] == 0 and buddy[TAIL] == 0, "huge page freed twice"
+            if cookies:
+                assert timestamp == 0, "bad_page(): tail freed with a mapping"
+            flags[HEAD] = 0
+            flags[TAIL] = 0
+            buddy[HEAD] = 1
+            buddy[TAIL] = 1
+
+    # -- put_page(), put_compound_page() -----------------------------------------------------------
+
+    def get_head_of_tail(page):
+        """The pinned head of a tail, or NONE: the split may have run, or run now.
+
+        Patch 3 makes it a reader.
+        """
+        if kernel.tail_to_head:
+            rcu_read_lock()
+        head = READ_ONCE(first_page)
+        smp_rmb()
+        if not test_bit(PG_tail, flags[page]):
+            head = NONE
+        elif not get_page_unless_zero(head):
+            head = NONE
+        if kernel.tail_to_head:
+            rcu_read_unlock()
+        return head
+
+    def drop_tail_pin(page):
+        """The counter that a pin of a tail takes beside its head's."""
+        if mapcount_pins:
+            atomic_dec(tail_mapcount)
+        else:
+            atomic_dec(count[page])
+
+    @noinline
+    def put_page(page):
+        if compound:
+            if READ_ONCE(flags[page]) != 0:  # PageCompound()
+                if not test_bit(PG_tail, flags[page]):
+                    if atomic_dec_and_test(count[page]):
+                        if test_bit(PG_head, flags[page]):
+                            free_compound_page()
+                        else:
+                            free_hot_cold_page(page)
+                    return
+                head = get_head_of_tail(page)
+                if head != NONE:
+                    if test_bit(PG_head, flags[head]):
+                        smp_mb()
+                        spin_lock(compound_lock)
+                        if test_bit(PG_tail, flags[page]):
+                            atomic_dec(count[head])
+                            drop_tail_pin(page)
+                            spin_unlock(compound_lock)
+                            if atomic_dec_and_test(count[head]):
+                                if test_bit(PG_head, flags[head]):
+                                    free_compound_page()
+                                else:
+                                    free_hot_cold_page(head)
+                            return
+                        spin_unlock(compound_lock)
+                    if atomic_dec_and_test(count[head]):  # out_put_head
+                        free_hot_cold_page(head)
+        if atomic_dec_and_test(count[page]):  # out_put_single
+            free_hot_cold_page(page)
+
+    # -- allocating --------------------------------------------------------------------------------
+
+    def alloc_page(page):
+        """alloc_page() that happens to get this page, once it is free."""
+        with atomic("__rmqueue(): take the page"):
+            wait_event(buddy[page] == 1, may_end_here=True)
+            buddy[page] = 0
+        if atomic_read(count[page]) != 0:  # check_new_page()
+            assert False, "bad_page(): page allocated with a count"
+        atomic_set(count[page], 1)  # set_page_refcounted()
+        refs[page] = 1
+        reused[page] = 1
+
+    def alloc_huge_page():
+        """alloc_pages() of HEAD and TAIL: prep_new_page(), prep_compound_page()."""
+        with atomic("__rmqueue(): take HEAD and TAIL"):
+            wait_event(buddy[HEAD] == 1 and buddy[TAIL] == 1, may_end_here=True)
+            buddy[HEAD] = 0
+            buddy[TAIL] = 0
+        if atomic_read(count[HEAD]) != 0:  # check_new_page()
+            assert False, "bad_page(): page allocated with a count"
+        if atomic_read(count[TAIL]) != 0:
+            assert False, "bad_page(): page allocated with a count"
+        atomic_set(count[HEAD], 1)  # set_page_refcounted()
+        refs[HEAD] = 1
+        huge = 1
+        set_bit(PG_head, flags[HEAD])  # __SetPageHead()
+        set_bit(PG_tail, flags[TAIL])  # __SetPageTail(), before first_page
+        WRITE_ONCE(first_page, HEAD)
+        if cookies:
+            taken = rcu_get_gp_cookie()  # page_get_gp_cookie()
+            WRITE_ONCE(timestamp, taken)
+
+    def own_page(page):
+        """Whoever is given the page next, and counts on its count (stable_counts)."""
+        alloc_page(page)
+        if kernel.stable_counts:
+            synchronize_rcu()
+            with atomic("count on page_count(page)"):
+                assert count[page] == refs[page], "count unstable a grace period after allocation"
+        with atomic("use the page"):
+            assert buddy[page] == 0, "page used after it was freed"
+            refs[page] -= 1
+        put_page(page)
+
+    # -- splitting ---------------------------------------------------------------------------------
+
+    def split_refcount():
+        """__split_huge_page_refcount()."""
+        spin_lock(compound_lock)
+        if mapcount_pins:
+            pins = READ_ONCE(tail_mapcount)
+            mapped = READ_ONCE(mapcount)
+            atomic_add(mapped + pins + 1, count[TAIL])
+        else:
+            pins = atomic_read(count[TAIL])
+            atomic_sub(pins, count[HEAD])
+            assert count[HEAD] > 0, "BUG_ON(page_count(head) <= 0)"
+            mapped = READ_ONCE(mapcount)
+            atomic_add(mapped + 1, count[TAIL])
+        huge = 0
+        refs[HEAD] -= refs[TAIL]
+        refs[TAIL] += mapped + 1
+        smp_mb()
+        clear_bit(PG_tail, flags[TAIL])
+        smp_wmb()
+        if mapcount_pins:
+            atomic_sub(pins, count[HEAD])
+            assert count[HEAD] > 0, "BUG_ON(page_count(head) <= 0)"
+        clear_bit(PG_head, flags[HEAD])  # ClearPageCompound()
+        spin_unlock(compound_lock)
+        refs[TAIL] -= 1
+        put_page(TAIL)
+
+    return SimpleNamespace(**locals())
