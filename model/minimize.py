@@ -3,7 +3,8 @@
 Minimal means, in this order: fewest preemptions, fewest context switches, fewest threads that take
 a step, fewest steps. Where the exhaustive search ends, all four are proved. Where it meets its
 bound, the failing schedule is simplified by trial instead, and each criterion says up to where it
-is proved.
+is proved. A process keeps the search of its last program: what it met on the way to one signature
+is known when another is asked for.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from functools import lru_cache
 from model.circuit.step_circuit import Stepper
 from model.interpreter import Trace
 from model.program import Program
-from model.search import THREADS_MAX, Found, Search, Signature
+from model.search import THREADS_MAX, Found, Search
+from model.signature import signature_of
 from model.simplify import simplify
 from model.trace import Measure, measure
 
-NODES_MAX = 1_500_000
+BYTES_MAX = 512 * 2**20
 PROVED = "proved"
+NOTHING = Measure(0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,42 +41,41 @@ class Minimal:
     states: int
 
 
+def minimize(program: Program, trace: Trace, *, bytes_max: int = BYTES_MAX) -> Minimal:
+    """The smallest interleaving of the trace's signature.
+
+    `bytes_max` bounds the nodes of the search, which all signatures of the program share.
+    """
+    signature, found = signature_of(trace), Found(None, NOTHING, False, 0)
+    if len(program.threads) <= THREADS_MAX:
+        found = _search(program, bytes_max).minimum(signature, below=measure(trace))
+    smallest = trace if found.trace is None else min(found.trace, trace, key=measure)
+    if found.trace is None or found.reached < measure(smallest):
+        smallest = simplify(_stepper(program), smallest, signature)
+    return _minimal(smallest, found)
+
+
 @lru_cache(maxsize=2)
 def _stepper(program: Program) -> Stepper:
     """Compiling takes as long as a search: the failures of one program share it."""
     return Stepper(program)
 
 
-def signature_of(trace: Trace) -> Signature:
-    """The signature of a trace that ends in a violation or a deadlock."""
-    assert trace.site is not None and trace.events, "only a failing execution has a signature"
-    return Signature(trace.site, trace.events[-1].label)
-
-
-def minimize(program: Program, trace: Trace, *, nodes_max: int = NODES_MAX) -> Minimal:
-    """The smallest interleaving of the trace's signature.
-
-    `nodes_max` bounds the search: 300 bytes a node.
-    """
-    stepper, signature = _stepper(program), signature_of(trace)
-    found = Found(None, Measure(0, 0, 0, 0), False, 0)
-    if len(program.threads) <= THREADS_MAX:
-        found = Search(stepper, signature, nodes_max=nodes_max, below=measure(trace)).run()
-    if found.trace is not None:
-        return _minimal(found.trace, found)
-    return _minimal(simplify(stepper, trace, signature), found)
+@lru_cache(maxsize=1)
+def _search(program: Program, bytes_max: int) -> Search:
+    return Search(_stepper(program), bytes_max=bytes_max)
 
 
 def _minimal(trace: Trace, found: Found) -> Minimal:
+    """A criterion is proved where all that is smaller has been searched, without a limit in it."""
     size = measure(trace)
     proof: dict[str, str] = {}
     known = True
     for field in fields(Measure):
         own, searched = getattr(size, field.name), getattr(found.reached, field.name)
-        complete = not found.limited and (found.trace is not None or (known and searched >= own))
         below = f"local (nothing below {searched}, {found.states:,} nodes)" if known else "local"
         below = "local (the step limit was met)" if found.limited else below
-        proof[field.name] = PROVED if complete else below
+        proof[field.name] = PROVED if not found.limited and known and searched >= own else below
         known = known and searched == own
     return Minimal(
         trace, size.preemptions, size.switches, size.threads, size.steps, proof, found.states

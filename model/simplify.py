@@ -12,10 +12,11 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from model.circuit.step_circuit import Stepper
+from model.circuit.step_circuit import Bits, Stepper
 from model.interpreter import Trace, replay
 from model.schedule import Pick, Schedule
-from model.search import Signature, draw_row, label_before
+from model.search import draw_row
+from model.signature import Signature, signature_at, signature_of
 from model.trace import measure
 
 CANDIDATES_MAX = 512
@@ -36,7 +37,7 @@ def simplify(
             for number, schedule in enumerate(run_candidates(stepper, candidates, signature))
             if schedule is not None
             for shorter in [replay(stepper.program, schedule)]
-            if shorter.site == signature.site and measure(shorter) < size
+            if measure(shorter) < size and signature_of(shorter) == signature
         ]
         if not better:
             return best
@@ -87,11 +88,19 @@ def run_candidates(
             executed[lane].append(candidates[lane][position])
             if stepped.codes[k] or stepped.ended[k]:
                 going[lane] = False
-                same = stepped.codes[k] == 1 + signature.site
-                if same and label_before(stepper, before[k], int(threads[lane])) == signature.label:
+                site, thread = int(stepped.codes[k]) - 1, int(threads[lane])
+                if _is_of(signature, stepper, before[k], site=site, thread=thread):
                     results[lane] = tuple(executed[lane])
     assert states.shape == (count, width)
     return results
+
+
+def _is_of(signature: Signature, stepper: Stepper, before: Bits, *, site: int, thread: int) -> bool:
+    """True where what a step ended in is a violation of the signature."""
+    program = stepper.program
+    if not 0 <= site < len(program.sites):
+        return False
+    return signature_at(program, site, thread, stepper.pc_of(before, thread)) == signature
 
 
 def _picked(candidates: list[Schedule], position: int) -> NDArray[np.int64]:

@@ -8,9 +8,10 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from model.signature import Signature
 from workers.minimizing import Minimized
 from workers.pool import Executed
-from workers.shards import Replayed, Signature
+from workers.shards import Replayed
 
 ATTEMPTS_MAX = 3
 

@@ -99,6 +99,7 @@ class Coordinator:
     _backlog: Backlog = field(init=False, default_factory=Backlog)
     _size: LeaseSize = field(init=False, default_factory=LeaseSize)
     _in_flight: set[Work] = field(init=False, default_factory=set)
+    _minimizer: str | None = field(init=False, default=None)
     _executed_blocks: int = field(init=False, default=0)
     _begun: float = field(init=False)
 
@@ -191,8 +192,13 @@ class Coordinator:
                 work = self._ledger.take_again() or self._lease(takers[0])
             if work is None:
                 return
+            worker = takers[0]
+            if isinstance(work, Replayed):
+                # Who has searched this program before knows most of what is asked next.
+                worker = self._minimizer if self._minimizer in takers else worker
+                self._minimizer = worker
             self._in_flight.add(work)
-            self.pool.submit(takers[0], work)
+            self.pool.submit(worker, work)
 
     def _lease(self, worker: str) -> BlockRange | None:
         blocks_max = self._blocks_wanted()

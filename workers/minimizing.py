@@ -13,9 +13,10 @@ from model.fingerprint import fingerprint
 from model.interpreter import Event, Trace, replay
 from model.minimize import minimize
 from model.program import Program
+from model.signature import Signature, signature_of
 from model.stored_schedule import to_json
 from model.trace import measure
-from workers.shards import Replayed, Signature, signature_of
+from workers.shards import Replayed
 
 INTERLEAVING_VERSION = 1
 

@@ -14,6 +14,7 @@ from model.circuit.block import ENGINE_REVISION
 from model.program import Program
 from model.program_json import to_json
 from model.schedule import to_lists
+from model.signature import Signature
 from storage.campaigns import CampaignPlan, finish_campaign, start_campaign
 from storage.disagreements import DisagreementRecord, record_disagreement
 from storage.failures import (
@@ -31,7 +32,7 @@ from storage.tables import CampaignState
 from workers.backlog import Backlog
 from workers.minimizing import Minimized
 from workers.pool import Executed
-from workers.shards import BlockRange, Replayed, ShardResult, Signature
+from workers.shards import BlockRange, Replayed, ShardResult
 
 SCHEDULE_VERSION = 1
 # Sightings recorded for one signature in one campaign; later hits are counted by their site only.

@@ -15,20 +15,12 @@ from model.known import Pairs, contains
 from model.program import DEADLOCK_SITE, Outcome, Program
 from model.program_json import from_json
 from model.schedule import Schedule
+from model.signature import Signature, signature_of, site_name
 
 # Replaying is done by the slow engine: in most blocks, one hit of each site is enough.
 THOROUGH_BLOCKS = 8
 REPLAYS_PER_SITE = 1
 REPORTED_PER_SIGNATURE = 4
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Signature:
-    """What kind of violation this is: oracle site, and label of the step that violated it."""
-
-    program: str
-    site: str
-    step: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,18 +139,6 @@ def program_of(program: str) -> Program:
 def engine_of(program: str) -> Engine:
     """The engine of a program given as JSON, compiled once a process; takes up to a second."""
     return Engine(program_of(program))
-
-
-def site_name(program: Program, site: int) -> str:
-    """How counts call an oracle site: two sites that say the same are counted together."""
-    return f"{program.sites[site].oracle}: {program.sites[site].sentence}"
-
-
-def signature_of(trace: Trace) -> Signature:
-    """The signature of a trace that ended in a violation or a deadlock."""
-    assert trace.site is not None and trace.events
-    label = str(trace.events[-1].label)
-    return Signature(trace.program.name, site_name(trace.program, trace.site), label)
 
 
 def confirms(trace: Trace, hit: Hit) -> bool:

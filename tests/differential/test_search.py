@@ -4,9 +4,9 @@ import pytest
 from hypothesis import assume, given
 
 from model.interpreter import Event, Machine, Trace, advance, replay
-from model.minimize import PROVED, minimize, signature_of
+from model.minimize import PROVED, minimize
 from model.program import Choose, Program
-from model.search import Signature
+from model.signature import Signature, signature_of
 from model.trace import Measure, measure
 from model.validation import leaves
 from tests.differential.lockstep import combinations_of_draws

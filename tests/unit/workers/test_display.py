@@ -3,10 +3,11 @@
 import pytest
 from rich.console import Console
 
+from model.signature import Signature
 from workers.display import LiveScreen, Title, amount, duration, last_lines, lines_of
 from workers.minimizing import Minimized
 from workers.progress import FoundFailure, Progress
-from workers.shards import BlockRange, Signature
+from workers.shards import BlockRange
 
 TITLE = Title("lost_update", (("writers", 2), ("locked", False)), 1, "2 workers", 2, "AVX2")
 
