@@ -74,6 +74,44 @@ class GateEmitter:
         return self.builder.and_(a, b), 0
 
 
+def emit_planes(
+    net: Netlist, name: str, inputs: Sequence[int], outputs: Sequence[int], *, lanes: int
+) -> str:
+    """LLVM IR of a function (inputs, outputs, chunks): planes of each chunk of lanes lie together.
+
+    Inputs are literals of input gates, or FALSE for a plane that nobody reads.
+    """
+    vector = ll.VectorType(i64, lanes // 64)
+    module = ll.Module(name)
+    pointer = vector.as_pointer()
+    function = ll.Function(module, ll.FunctionType(ll.VoidType(), [pointer, pointer, i64]), name)
+    for argument in function.args[:2]:
+        argument.add_attribute("noalias")
+    entry, loop, done = (function.append_basic_block(name) for name in ("entry", "loop", "done"))
+    ll.IRBuilder(entry).branch(loop)
+    b = ll.IRBuilder(loop)
+    number = b.phi(i64)
+    number.add_incoming(ll.Constant(i64, 0), entry)
+    source = b.gep(function.args[0], [b.mul(number, ll.Constant(i64, len(inputs)))])
+    target = b.gep(function.args[1], [b.mul(number, ll.Constant(i64, len(outputs)))])
+    position = {literal >> 1: k for k, literal in enumerate(inputs) if literal != FALSE}
+
+    def load(gate: int) -> ll.Value:
+        place = b.gep(source, [ll.Constant(i64, position[gate])])
+        return b.load(place, align=8 * vector.count)
+
+    gates = GateEmitter(net, b, vector, load)
+    for k, literal in enumerate(outputs):
+        b.store(
+            gates.literal(literal), b.gep(target, [ll.Constant(i64, k)]), align=8 * vector.count
+        )
+    after = b.add(number, ll.Constant(i64, 1))
+    number.add_incoming(after, loop)
+    b.cbranch(b.icmp_unsigned("<", after, function.args[2]), loop, done)
+    ll.IRBuilder(done).ret_void()
+    return str(module)
+
+
 class Sfc64Emitter:
     """The generator of random_planes.py, on vectors; the caller keeps its four words."""
 

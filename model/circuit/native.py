@@ -8,8 +8,12 @@ from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
+import numpy as np
+from numpy.typing import NDArray
 
 LANES = 512
+LINE = 64
+"""Bytes of a cache line."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,15 +53,27 @@ def chunk_lanes() -> int:
     return {"AVX-512": 512, "AVX2": 256}.get(vector_name(), 128)
 
 
-def compile_ir(text: str, entry: str) -> Compiled:
+def compile_ir(text: str, entry: str, *, optimized: bool = False) -> Compiled:
     """Compile a module and find its function.
 
-    The circuit is optimised already: only code is generated.
+    A circuit is optimised already: only code is generated. Loops are `optimized` by LLVM first.
     """
     features = _features()
     module = llvm.parse_assembly(text)
     target = llvm.Target.from_default_triple()
     machine = target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2)
+    if optimized:
+        options = llvm.create_pipeline_tuning_options(speed_level=2)
+        options.loop_unrolling = options.loop_vectorization = options.slp_vectorization = False
+        builder = llvm.create_pass_builder(machine, options)
+        builder.getModulePassManager().run(module, builder)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     return Compiled(engine, engine.get_function_address(entry))
+
+
+def aligned(size: int) -> NDArray[np.uint8]:
+    """Zeros that begin where a cache line does."""
+    raw = np.zeros(size + LINE, np.uint8)
+    offset = -raw.ctypes.data % LINE
+    return raw[offset : offset + size]

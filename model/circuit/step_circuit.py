@@ -12,12 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import llvmlite.ir as ll
 import numpy as np
 from numpy.typing import NDArray
 
 from model.circuit.block_circuit import Codes, draws_needed, judge
-from model.circuit.emit import GateEmitter, i64
+from model.circuit.emit import emit_planes
 from model.circuit.layout import Layout, layout_of
 from model.circuit.lower import Lowering, decode
 from model.circuit.native import chunk_lanes, compile_ir
@@ -87,35 +86,7 @@ def _canonical(layout: Layout, net: Netlist, planes: list[int]) -> list[int]:
 
 def emit_step(circuit: StepCircuit, *, lanes: int) -> str:
     """LLVM IR of `step(inputs, outputs, chunks)`: planes of each chunk of lanes lie together."""
-    vector = ll.VectorType(i64, lanes // 64)
-    module = ll.Module("step")
-    pointer = vector.as_pointer()
-    function = ll.Function(module, ll.FunctionType(ll.VoidType(), [pointer, pointer, i64]), "step")
-    for argument in function.args[:2]:
-        argument.add_attribute("noalias")
-    entry, loop, done = (function.append_basic_block(name) for name in ("entry", "loop", "done"))
-    ll.IRBuilder(entry).branch(loop)
-    b = ll.IRBuilder(loop)
-    number = b.phi(i64)
-    number.add_incoming(ll.Constant(i64, 0), entry)
-    source = b.gep(function.args[0], [b.mul(number, ll.Constant(i64, len(circuit.inputs)))])
-    target = b.gep(function.args[1], [b.mul(number, ll.Constant(i64, len(circuit.outputs)))])
-    position = {literal >> 1: k for k, literal in enumerate(circuit.inputs) if literal != FALSE}
-
-    def load(gate: int) -> ll.Value:
-        place = b.gep(source, [ll.Constant(i64, position[gate])])
-        return b.load(place, align=8 * vector.count)
-
-    gates = GateEmitter(circuit.net, b, vector, load)
-    for k, literal in enumerate(circuit.outputs):
-        b.store(
-            gates.literal(literal), b.gep(target, [ll.Constant(i64, k)]), align=8 * vector.count
-        )
-    after = b.add(number, ll.Constant(i64, 1))
-    number.add_incoming(after, loop)
-    b.cbranch(b.icmp_unsigned("<", after, function.args[2]), loop, done)
-    ll.IRBuilder(done).ret_void()
-    return str(module)
+    return emit_planes(circuit.net, "step", circuit.inputs, circuit.outputs, lanes=lanes)
 
 
 @dataclass(frozen=True, slots=True)

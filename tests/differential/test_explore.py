@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given
 
 from model.explore import Explorer, Verdict, explore
+from model.programs.thp_split import REFERENCE, thp_split
 from tests import exploring
 from tests.differential.lockstep import combinations_of_draws
 from tests.differential.random_programs import Drawn, programs
@@ -38,13 +39,14 @@ def expect_brute_force(program, explorer: Explorer) -> None:
 @given(programs(tiny=True))
 def test_the_explorer_says_what_brute_force_says(drawn: Drawn):
     assume(combinations_of_draws(drawn.program) <= COMBINATIONS_MAX)
-    assume(explore(drawn.program, states_max=STATES_MAX).exhausted)
+    assume(explore(drawn.program).states <= STATES_MAX)
     expect_brute_force(drawn.program, finished(drawn.program))
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_exploring_goes_on_from_every_snapshot(program):
+def test_exploring_goes_on_from_every_snapshot(program, monkeypatch):
     whole = finished(program).explored()
+    monkeypatch.setattr("model.explore.STEPS_AT_ONCE", 1)
     explorer = Explorer(program)
     while explorer.advance():
         saved = explorer.snapshot()
@@ -54,6 +56,31 @@ def test_exploring_goes_on_from_every_snapshot(program):
     resumed = Explorer.resumed(program, explorer.snapshot())
     for site in whole.sites:
         assert resumed.trace(site) == explorer.trace(site)
+
+
+def test_the_shortest_violations_of_thp_split_are_shown():
+    program = thp_split.compile(**REFERENCE)
+    explorer = finished(program)
+    explored = explorer.explored()
+    assert explored.exhausted and explored.verdict is Verdict.REFUTED
+    for site, steps in explored.sites.items():
+        trace = explorer.trace(site)
+        assert (trace.site, len(trace.events)) == (site, steps)
+    (shortest, *_) = sorted(explored.sites.values())
+    assert shortest == 36
+
+
+def test_more_memory_finishes_what_less_has_begun():
+    program = thp_split.compile(**REFERENCE)
+    small = finished(program, memory=6 << 20)
+    assert not small.explored().exhausted and small.bytes <= 6 << 20
+    assert small.explored().verdict is Verdict.REFUTED
+    with pytest.raises(ValueError, match="do not fit"):
+        Explorer.resumed(program, small.snapshot(), memory=4 << 20)
+    larger = Explorer.resumed(program, small.snapshot())
+    while larger.advance():
+        pass
+    assert larger.explored() == explore(program)
 
 
 def test_a_full_memory_proves_nothing():
