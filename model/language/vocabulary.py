@@ -2,7 +2,9 @@
 
 Orderings follow Documentation/atomic_t.txt: void RMW operations and loads and stores are relaxed,
 RMW operations that return a value are fully ordered unless their suffix says less, and a
-conditional RMW operation that fails orders nothing.
+conditional RMW operation that fails orders nothing. refcount_t is weaker
+(Documentation/core-api/refcount-vs-atomic.rst): its increments are relaxed; its decrements that
+test release, and acquire where they reach zero, which is `acq_rel` here.
 """
 
 from __future__ import annotations
@@ -71,6 +73,11 @@ def _inc_not_zero(old: Expr) -> Effect:
 def _add_unless(old: Expr, amount: Expr, unless: Expr) -> Effect:
     differs = binary("!=", old, unless)
     return Effect(differs, binary("+", old, amount), differs)
+
+
+def _dec_not_one(old: Expr) -> Effect:
+    others = binary("!=", old, TRUE)
+    return Effect(others, binary("-", old, TRUE), others)
 
 
 def _cmpxchg(old: Expr, expected: Expr, new: Expr) -> Effect:
@@ -181,6 +188,18 @@ _access(
 )
 _access("atomic_inc_not_zero", "full", 1, _inc_not_zero)
 _access("atomic_add_unless", "full", 3, _add_unless)
+_access("refcount_read", "relaxed", 1, _load)
+_access("refcount_set", "relaxed", 2, _store)
+_access("refcount_inc", "relaxed", 1, lambda old: Effect(new=binary("+", old, TRUE)))
+_access("refcount_inc_not_zero", "relaxed", 1, _inc_not_zero)
+_access("refcount_inc_not_zero_acquire", "acquire", 1, _inc_not_zero)
+_access(
+    "refcount_dec_and_test",
+    "acq_rel",
+    1,
+    lambda old: Effect(binary("==", old, TRUE), binary("-", old, TRUE)),
+)
+_access("refcount_dec_not_one", "release", 1, _dec_not_one)
 _access("set_bit", "relaxed", 2, lambda old, nr: Effect(new=_set_bit(old, nr)), operand=1)
 _access("clear_bit", "relaxed", 2, lambda old, nr: Effect(new=_clear_bit(old, nr)), operand=1)
 _access(

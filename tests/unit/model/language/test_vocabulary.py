@@ -21,11 +21,11 @@ OPERATORS = {
 }
 LOADS = {
     "READ_ONCE", "smp_load_acquire", "rcu_dereference", "atomic_read", "atomic_read_acquire",
-    "data_race",
+    "data_race", "refcount_read",
 }  # fmt: skip
 STORES = {
     "WRITE_ONCE", "smp_store_release", "rcu_assign_pointer", "atomic_set", "atomic_set_release",
-    "smp_store_mb",
+    "smp_store_mb", "refcount_set",
 }  # fmt: skip
 LOCKS = {"spin_trylock", "mutex_trylock"}
 
@@ -48,11 +48,13 @@ def kernel(name: str, old: int, a: int, b: int) -> tuple[int | None, int | None]
         return a, old
     if name.endswith("cmpxchg"):
         return (b if old == a else None), old
-    if name == "atomic_inc_not_zero":
+    if name.endswith("_inc_not_zero"):
         return (old + 1 if old else None), int(old != 0)
     if name == "atomic_add_unless":
         return (old + a if old != b else None), int(old != b)
-    if name in ("atomic_dec_and_test", "atomic_sub_and_test"):
+    if name == "refcount_dec_not_one":
+        return (old - 1 if old != 1 else None), int(old != 1)
+    if name.endswith(("_dec_and_test", "_sub_and_test")):
         new = old - (1 if "dec" in name else a)
         return new, int(new == 0)
     if name in LOCKS:
@@ -156,13 +158,15 @@ ORDERINGS = {
     "atomic_fetch_or_release": "release", "xchg": "full", "cmpxchg_acquire": "acquire",
     "atomic_dec_and_test": "full", "atomic_inc_not_zero": "full", "set_bit": "relaxed",
     "test_and_set_bit": "full", "test_and_set_bit_lock": "acquire", "clear_bit_unlock": "release",
-    "data_race": "plain",
+    "data_race": "plain", "refcount_inc": "relaxed", "refcount_inc_not_zero": "relaxed",
+    "refcount_inc_not_zero_acquire": "acquire", "refcount_dec_and_test": "acq_rel",
+    "refcount_dec_not_one": "release",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ORDERINGS)
 def test_the_step_records_kind_and_ordering(name):
-    """Orderings as in Documentation/atomic_t.txt and atomic_bitops.txt."""
+    """As in Documentation/atomic_t.txt, atomic_bitops.txt, core-api/refcount-vs-atomic.rst."""
     constant = 1 if name in BITS else None
     call = call_of(name, "x", constant)
     text = f"def body():\n    i = READ_ONCE(y)\n    j = READ_ONCE(z)\n    {call}\n"
