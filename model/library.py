@@ -5,6 +5,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from model.language.declare import ProgramSource
+from model.programs.races.compound_head import compound_head
+from model.programs.races.do_swap_page import do_swap_page
+from model.programs.races.ep_remove_mutex_unlock import ep_remove_mutex_unlock
+from model.programs.races.folio_isolate_lru import folio_isolate_lru
+from model.programs.races.free_pages_speculative import free_pages_speculative
+from model.programs.races.get_page_tail import get_page_tail
+from model.programs.races.get_state_synchronize_rcu_full import get_state_synchronize_rcu_full
+from model.programs.races.gup_fast_collapse import gup_fast_collapse
+from model.programs.races.ip_set_init_comment import ip_set_init_comment
+from model.programs.races.lock_vma_under_rcu import lock_vma_under_rcu
+from model.programs.races.mem_cgroup_move_parent import mem_cgroup_move_parent
+from model.programs.races.mqueue_pipelined_send import mqueue_pipelined_send
+from model.programs.races.page_uptodate import page_uptodate
+from model.programs.races.prep_compound_gigantic_page import prep_compound_gigantic_page
+from model.programs.races.radix_tree_shrink import radix_tree_shrink
+from model.programs.races.smp_call_function_many import smp_call_function_many
+from model.programs.races.try_get_compound_head import try_get_compound_head
+from model.programs.races.usb_kill_urb import usb_kill_urb
+from model.programs.races.vgic_put_irq import vgic_put_irq
 from model.programs.thp_split import thp_split
 
-PROGRAMS: Mapping[str, ProgramSource] = {source.name: source for source in (thp_split,)}
+_RACES = (
+    compound_head,
+    do_swap_page,
+    ep_remove_mutex_unlock,
+    folio_isolate_lru,
+    free_pages_speculative,
+    get_page_tail,
+    get_state_synchronize_rcu_full,
+    gup_fast_collapse,
+    ip_set_init_comment,
+    lock_vma_under_rcu,
+    mem_cgroup_move_parent,
+    mqueue_pipelined_send,
+    page_uptodate,
+    prep_compound_gigantic_page,
+    radix_tree_shrink,
+    smp_call_function_many,
+    try_get_compound_head,
+    usb_kill_urb,
+    vgic_put_irq,
+)
+
+PROGRAMS: Mapping[str, ProgramSource] = {source.name: source for source in (thp_split, *_RACES)}
+"""The library: one file a protocol, its expected result in its header."""
