@@ -8,6 +8,7 @@ from model.language.declare import ProgramSource
 from model.programs.races.compound_head import compound_head
 from model.programs.races.do_swap_page import do_swap_page
 from model.programs.races.ep_remove_mutex_unlock import ep_remove_mutex_unlock
+from model.programs.races.find_get_pages import find_get_pages
 from model.programs.races.folio_isolate_lru import folio_isolate_lru
 from model.programs.races.free_pages_speculative import free_pages_speculative
 from model.programs.races.get_page_tail import get_page_tail
@@ -30,6 +31,7 @@ _RACES = (
     compound_head,
     do_swap_page,
     ep_remove_mutex_unlock,
+    find_get_pages,
     folio_isolate_lru,
     free_pages_speculative,
     get_page_tail,

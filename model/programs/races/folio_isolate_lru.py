@@ -14,6 +14,8 @@ v3.1), which asks for no reference.
 
 Left out: the split that makes the folio, and the second isolation that finds the stale links.
 
+The last put may also come before PG_lru is cleared, as long as it looks at PG_lru afterwards.
+
 Found within 1,000 schedules, smallest with 1 preemption:
 
     isolate_and_put_back           free_folio_and_swap_cache  refcount PG_lru

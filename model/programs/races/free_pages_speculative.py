@@ -7,13 +7,14 @@ Result: violation (version=e320d3012d25, compound=on)
 Result: ok (version=462a8e08e0e6)
 Result: ok (version=462a8e08e0e6, compound=on)
 
-e320d3012d25 "mm/page_alloc.c: fix freeing non-compound pages" (5.10), and 462a8e08e0e6 "mm:
-page_alloc: fix potential double free" (6.2, CVE-2023-52739) which fixes that fix, mm/page_alloc.c:
-__free_pages() against find_get_entry() in mm/filemap.c and put_page() in mm/swap.c. P0 was in the
-page cache and is the first page of a block of order 1 by the time a stale lookup takes it. If the
-lookup's put_page() is the last one, it frees P0 alone: P1 is lost. e320d3012d25 makes whoever is
-not last free the rest, unless the block is compound; but it looks at PageHead after it has dropped
-its reference, when the block may be gone: P1 is freed twice. 462a8e08e0e6 looks before.
+e320d3012d25 "mm/page_alloc.c: fix freeing non-compound pages" (5.10), and 462a8e08e0e6 "Fix page
+corruption caused by racy check in __free_pages" (6.2, CVE-2023-52739) which fixes that fix,
+mm/page_alloc.c: __free_pages() against find_get_entry() in mm/filemap.c and put_page() in
+mm/swap.c. P0 was in the page cache and is the first page of a block of order 1 by the time a stale
+lookup takes it. If the lookup's put_page() is the last one, it frees P0 alone: P1 is lost.
+e320d3012d25 makes whoever is not last free the rest, unless the block is compound; but it looks at
+PageHead after it has dropped its reference, when the block may be gone: P1 is freed twice.
+462a8e08e0e6 looks before.
 
 Left out: the lock of the tree, higher orders. Nobody waits for a grace period.
 

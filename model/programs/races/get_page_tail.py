@@ -13,6 +13,9 @@ first.
 What the pages share with v3.1 is kernel/pages.py. Left out: the steps of the split before its
 refcounting, the page table (one thread maps, splits and unmaps in turn), lru_lock.
 
+The smallest interleaving leaves the split in the middle of its refcounting: its compound_lock then
+stops __get_page_tail() without a second preemption. Before the split, with two, would do as well.
+
 Found within 2,000 schedules, smallest with 1 preemption:
 
                                      count  count  buddy  buddy  flags  flags

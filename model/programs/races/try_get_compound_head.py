@@ -13,6 +13,9 @@ Left out: interrupts, which GUP-fast has off, so that a TLB flush by IPI would w
 a machine whose flush does not (or a split, which frees nothing); TLB, page table lock, the
 mapping's other page.
 
+With the fewest preemptions the count is raised after TAIL is mapped again; before that, once HEAD
+has a new owner, would do as well.
+
 Found within 20,000 schedules, smallest with 1 preemption:
 
                                                           count  buddy  buddy
