@@ -5,6 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from model.language.declare import ProgramSource
+from model.programs.compound_cookie import compound_cookie
+from model.programs.deactivate_page import deactivate_page
+from model.programs.find_get_page import find_get_page
+from model.programs.gp_cookie import gp_cookie
+from model.programs.hwpoison import hwpoison
+from model.programs.isolate_lru_page import isolate_lru_page
+from model.programs.ksm_split import ksm_split
+from model.programs.kvm_adjust import kvm_adjust
+from model.programs.memcg_move_parent import memcg_move_parent
+from model.programs.memcg_present_pte import memcg_present_pte
+from model.programs.memory_hotplug import memory_hotplug
+from model.programs.migration_entry_wait import migration_entry_wait
+from model.programs.put_compound_page import put_compound_page
 from model.programs.races.compound_head import compound_head
 from model.programs.races.do_swap_page import do_swap_page
 from model.programs.races.ep_remove_mutex_unlock import ep_remove_mutex_unlock
@@ -26,6 +39,23 @@ from model.programs.races.try_get_compound_head import try_get_compound_head
 from model.programs.races.usb_kill_urb import usb_kill_urb
 from model.programs.races.vgic_put_irq import vgic_put_irq
 from model.programs.thp_split import thp_split
+
+_SERIES = (
+    thp_split,
+    find_get_page,
+    migration_entry_wait,
+    memcg_move_parent,
+    memcg_present_pte,
+    put_compound_page,
+    ksm_split,
+    deactivate_page,
+    kvm_adjust,
+    isolate_lru_page,
+    hwpoison,
+    memory_hotplug,
+    gp_cookie,
+    compound_cookie,
+)
 
 _RACES = (
     compound_head,
@@ -50,5 +80,5 @@ _RACES = (
     vgic_put_irq,
 )
 
-PROGRAMS: Mapping[str, ProgramSource] = {source.name: source for source in (thp_split, *_RACES)}
-"""The library: one file a protocol, its expected result in its header."""
+PROGRAMS: Mapping[str, ProgramSource] = {source.name: source for source in (*_SERIES, *_RACES)}
+"""The programs of the series "Use RCU to stabilize page counts", and real races."""

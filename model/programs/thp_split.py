@@ -4,6 +4,7 @@ Result: violation
 Result: violation (gp_cookie=on)
 Result: violation (put=raw)
 Result: violation (gp_cookie=on, put=raw_atomic)
+Result: violation (debug_vm=on): VM_BUG_ON(PageTail(page))
 Result: ok (gp_cookie=on, put=raw_atomic, free_check=off)
 Result: violation (gp_cookie=on, put=raw, free_check=off)
 Result: violation (gp_cookie=on, put=raw_atomic, lookup_rcu=off, free_check=off)

@@ -7,20 +7,21 @@ from pathlib import Path
 import pytest
 
 from model.explore import explore
-from model.language.declare import ProgramSource
+from model.language.declare import Option, Patch, ProgramSource
 from model.library import PROGRAMS
 
 STATES_MAX = 4_000_000
-LINE = re.compile(r"Result: (?P<verdict>\w+)(?: \((?P<given>[^)]*)\))?")
+LINE = re.compile(r"Result: (?P<verdict>\w+)(?: \((?P<given>[^)]*)\))?(?:: (?P<sentence>.+))?")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One line of a header: what a program with these parameters does."""
+    """One line of a header: what a program with these parameters does, and which oracle says so."""
 
     source: ProgramSource
     verdict: str
     parameters: tuple[tuple[str, str], ...]
+    sentence: str | None
 
     def __str__(self) -> str:
         given = ",".join(f"{name}={value}" for name, value in self.parameters)
@@ -38,7 +39,12 @@ def claims_of(source: ProgramSource) -> list[Claim]:
         assert match is not None and match["verdict"] in ("ok", "violation"), line
         pairs = [pair.partition("=") for pair in (match["given"] or "").split(", ") if pair]
         claims.append(
-            Claim(source, match["verdict"], tuple((name, value) for name, _, value in pairs))
+            Claim(
+                source,
+                match["verdict"],
+                tuple((name, value) for name, _, value in pairs),
+                match["sentence"],
+            )
         )
     return claims
 
@@ -50,6 +56,26 @@ def test_every_program_states_its_result():
     assert all(any(claim.source is source for claim in CLAIMS) for source in PROGRAMS.values())
 
 
+@pytest.mark.parametrize("source", PROGRAMS.values(), ids=list(PROGRAMS))
+def test_a_program_states_what_breaks_it(source: ProgramSource):
+    """A clean verdict is worth something only where another design is not clean."""
+    assert {claim.verdict for claim in CLAIMS if claim.source is source} == {"ok", "violation"}
+
+
+@pytest.mark.parametrize("source", PROGRAMS.values(), ids=list(PROGRAMS))
+def test_every_value_of_a_parameter_has_a_result(source: ProgramSource):
+    """But for numbers: one more thread is the same design."""
+    stated = {pair for claim in CLAIMS if claim.source is source for pair in claim.parameters}
+    for name, parameter in source.parameters.items():
+        if isinstance(parameter, Option):
+            values = parameter.names[1:]
+        elif isinstance(parameter, Patch):
+            values = ("off",) if parameter.default else ("on",)
+        else:
+            continue
+        assert {(name, value) for value in values} <= stated
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("claim", CLAIMS, ids=str)
@@ -58,6 +84,7 @@ def test_a_program_does_what_its_header_says(claim: Claim):
     program = claim.source.compile(**dict(claim.parameters))
     explored = explore(program, states_max=STATES_MAX)
     if claim.verdict == "violation":
-        assert explored.sites
+        found = {program.sites[site].sentence for site in explored.sites}
+        assert claim.sentence in found if claim.sentence else found
     else:
         assert explored.exhausted and not explored.sites

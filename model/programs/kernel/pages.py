@@ -8,7 +8,8 @@ prep_compound_page()), mm/huge_memory.c (__split_huge_page_refcount()).
 
 `refs` is the ledger: the references that somebody really holds. While two pages are one huge page,
 a pin of its tail counts at the head too, as in the kernel. A stale lookup's reference is nobody's.
-`first_page` and `timestamp` belong to the one page that can be a tail.
+`first_page` and `timestamp` belong to the one page that can be a tail. The names below that look
+free are shared variables, which are declared in the functions named `_declare`, or before.
 """
 
 from dataclasses import dataclass
@@ -23,43 +24,86 @@ PG_head, PG_tail = 0, 1
 class Kernel:
     """Which kernel the pages live in: the patches of the series, and what else there was."""
 
-    tail_to_head: bool = False  # patch 3
-    rcu_asserted: bool = False  # patch 6
-    clear_cookie: bool = True  # patch 8: freeing a huge page clears its cookie, if it has one
-    stable_counts: bool = (
-        False  # patch 9: somebody counts on counts a grace period after allocation
-    )
-    tail_pins: str = "count"  # where pins of a tail are kept: in its `mapcount` since 70b50f94
-    free_check: bool = True  # off: free_pages_check() leaks in silence
-    debug_vm: bool = False  # VM_BUG_ON() is compiled in
+    tail_to_head: bool = False
+    """Patch 3."""
+    rcu_asserted: bool = False
+    """Patch 6."""
+    clear_cookie: str = "before"
+    """Patch 8: a huge page's cookie is cleared before it is freed; or `after`, or `never`."""
+    stable_counts: bool = False
+    """Patch 9: somebody counts on the count of a page a grace period after its allocation."""
+    tail_pins: str = "count"
+    """Where pins of a tail are kept: since 70b50f94 in its `mapcount`."""
+    second_test: bool = True
+    """PageTail is tested again once the head is read."""
+    head_rechecked: bool = False
+    """The reader of patch 3 looks once more whether it is the head, and puts it if not."""
+    put_head_tests: bool = False
+    """As in v3.14: a head that was taken in vain is freed as what it is by now."""
+    free_check: bool = True
+    """free_pages_check() is heard; otherwise it leaks in silence."""
+    debug_vm: bool = False
+    """VM_BUG_ON() is compiled in."""
 
 
-def page_counts(p, pages, kernel, *, init, free=(), kind=uint(3), huge=None, cookie=None):
-    """Declare the counts of `pages`, and give the functions that work on them.
+def _declare_huge_page(p, pages, head, tail, *, allocated, cookie):
+    """What only pages of a huge page have; the ghost `huge` says that they are one now."""
+    *_, none = pages
+    set_up = {head: 1 << PG_head, tail: 1 << PG_tail} if allocated else 0
+    timestamp = [] if cookie is None else [p.shared("timestamp", cookie)]
+    return [
+        p.shared("tail_mapcount", uint(2)),
+        p.array("flags", pages, uint(2), init=set_up),
+        p.shared("first_page", pages, init=head if allocated else none),
+        p.shared("mapcount", uint(1), init=int(allocated)),
+        p.spinlock("compound_lock"),
+        p.ghost("huge", boolean, init=int(allocated)),
+        *timestamp,
+    ]
 
-    `init` are the counts, all of which are held, `free` the pages in the free lists. `huge` are the
-    head and the tail of the pages that can be a huge page, `cookie` is the type of the grace period
-    that such a page remembers.
+
+def _declare_lru(p, pages, listed):
+    """The LRU list, and PageLRU."""
+    return [
+        p.array("page_lru", pages, boolean, init=dict.fromkeys(listed, 1)),
+        p.array("on_list", pages, boolean, init=dict.fromkeys(listed, 1)),
+        p.spinlock("lru_lock"),
+    ]
+
+
+def page_counts(
+    p,
+    pages,
+    kernel,
+    *,
+    init,
+    free=(),
+    kind=uint(3),
+    lru=(),
+    huge=None,
+    allocated=False,
+    cookie=None,
+):
+    """Declare the counts of `pages`, and give them with the functions that work on them.
+
+    `init` are the counts, all of which are held, `free` the pages in the free lists, `lru` those on
+    the LRU list. `huge` are the head and the tail of the pages that can be a huge page, and are one
+    from the start where `allocated`; `cookie` is the type of the grace period that it remembers.
     """
-    compound, cookies, mapcount_pins = huge is not None, cookie is not None, False
+    compound, cookies, lists = huge is not None, cookie is not None, len(lru) > 0
+    mapcount_pins = compound and kernel.tail_pins == "mapcount"
     HEAD, TAIL = huge or (0, 0)
     *_, NONE = pages
-    count = p.array("count", pages, kind, init=init)
-    buddy = p.array("buddy", pages, boolean, init=dict.fromkeys(free, 1))
-    refs = p.ghost_array("refs", pages, kind, init=init)
-    # Pages that somebody else has been given since.
-    reused = p.ghost_array("reused", pages, boolean)
+    variables = [
+        p.array("count", pages, kind, init=init),
+        p.array("buddy", pages, boolean, init=dict.fromkeys(free, 1)),
+        p.ghost_array("refs", pages, kind, init=init),
+        p.ghost_array("reused", pages, boolean),  # somebody else has been given the page since
+    ]
     if compound:
-        mapcount_pins = kernel.tail_pins == "mapcount"
-        tail_mapcount = p.shared("tail_mapcount", uint(2))
-        flags = p.array("flags", pages, uint(2))
-        first_page = p.shared("first_page", pages, init=NONE)
-        mapcount = p.shared("mapcount", uint(1))
-        compound_lock = p.spinlock("compound_lock")
-        # The two pages are one huge page.
-        huge = p.ghost("huge", boolean)
-    if cookies:
-        timestamp = p.shared("timestamp", cookie)
+        variables += _declare_huge_page(p, pages, *huge, allocated=allocated, cookie=cookie)
+    if lists:
+        variables += _declare_lru(p, pages, lru)
 
     # -- getting -----------------------------------------------------------------------------------
 
@@ -112,12 +156,26 @@ def page_counts(p, pages, kernel, *, init, free=(), kind=uint(3), huge=None, coo
             assert refs[page] == 0, "page freed while referenced"
             assert buddy[page] == 0, "page freed twice"
             assert count[page] == 0, "page freed with a count"
+            if compound:
+                assert flags[page] == 0, "compound page freed as a single page"
+            if lists:
+                assert on_list[page] == 0, "page freed while on the LRU list"
             buddy[page] = 1
+
+    def put_single_page(page):
+        """__put_single_page(), __page_cache_release()."""
+        if lists:
+            if READ_ONCE(page_lru[page]):
+                spin_lock(lru_lock)
+                WRITE_ONCE(page_lru[page], 0)
+                WRITE_ONCE(on_list[page], 0)  # del_page_from_lru()
+                spin_unlock(lru_lock)
+        free_hot_cold_page(page)
 
     def free_compound_page():
         """__free_pages_ok(): both pages are checked, then freed together under zone->lock."""
-        if cookies and kernel.clear_cookie:
-            WRITE_ONCE(timestamp, 0)
+        if cookies and kernel.clear_cookie == "before":
+            WRITE_ONCE(timestamp, 0)  # page_clear_gp_cookie()
         if atomic_read(count[TAIL]) != 0:
             if kernel.free_check:
                 assert False, "bad_page(): huge page freed while its tail has a count"
@@ -125,14 +183,44 @@ def page_counts(p, pages, kernel, *, init, free=(), kind=uint(3), huge=None, coo
         with atomic("__free_pages_ok(HEAD)"):
             assert refs[HEAD] == 0, "huge page freed while referenced"
             assert buddy[HEAD] == 0 and buddy[TAIL] == 0, "huge page freed twice"
-            if cookies:
+            if cookies and kernel.clear_cookie != "after":
                 assert timestamp == 0, "bad_page(): tail freed with a mapping"
             flags[HEAD] = 0
             flags[TAIL] = 0
             buddy[HEAD] = 1
             buddy[TAIL] = 1
+        if cookies and kernel.clear_cookie == "after":
+            WRITE_ONCE(timestamp, 0)  # page_clear_gp_cookie()
+
+    def free_smaller_page(page):
+        """__free_pages_ok() of HEAD as the head of a smaller compound page, without its tails."""
+        with atomic("__free_pages_ok(page) of a smaller order"):
+            assert refs[page] == 0, "page freed while referenced"
+            assert buddy[page] == 0, "page freed twice"
+            assert count[page] == 0, "page freed with a count"
+            flags[page] = 0
+            buddy[page] = 1
 
     # -- put_page(), put_compound_page() -----------------------------------------------------------
+
+    def compound_head(page):
+        """The head of a page; what it is, if the page is not pinned, nobody knows."""
+        if test_bit(PG_tail, flags[page]):
+            head = READ_ONCE(first_page)
+            return head
+        return page
+
+    def compound_trans_head(page):
+        """The same, which looks at PageTail again: the head, if there still was one."""
+        if test_bit(PG_tail, flags[page]):
+            head = READ_ONCE(first_page)
+            smp_rmb()
+            if kernel.second_test:
+                if test_bit(PG_tail, flags[page]):
+                    return head
+                return page
+            return head
+        return page
 
     def get_head_of_tail(page):
         """The pinned head of a tail, or NONE: the split may have run, or run now.
@@ -143,8 +231,16 @@ def page_counts(p, pages, kernel, *, init, free=(), kind=uint(3), huge=None, coo
             rcu_read_lock()
         head = READ_ONCE(first_page)
         smp_rmb()
-        if not test_bit(PG_tail, flags[page]):
-            head = NONE
+        if kernel.second_test:
+            if not test_bit(PG_tail, flags[page]):
+                head = NONE
+            elif not get_page_unless_zero(head):
+                head = NONE
+            elif kernel.head_rechecked:
+                if not test_bit(PG_tail, flags[page]):
+                    if atomic_dec_and_test(count[head]):
+                        put_former_head(head)
+                    head = NONE
         elif not get_page_unless_zero(head):
             head = NONE
         if kernel.tail_to_head:
@@ -158,6 +254,14 @@ def page_counts(p, pages, kernel, *, init, free=(), kind=uint(3), huge=None, coo
         else:
             atomic_dec(count[page])
 
+    def put_former_head(page):
+        """The last reference on what was the head when it was looked up."""
+        if kernel.put_head_tests:
+            if test_bit(PG_head, flags[page]):
+                free_smaller_page(page)
+                return
+        put_single_page(page)
+
     @noinline
     def put_page(page):
         if compound:
@@ -167,7 +271,7 @@ def page_counts(p, pages, kernel, *, init, free=(), kind=uint(3), huge=None, coo
                         if test_bit(PG_head, flags[page]):
                             free_compound_page()
                         else:
-                            free_hot_cold_page(page)
+                            put_single_page(page)
                     return
                 head = get_head_of_tail(page)
                 if head != NONE:
@@ -182,13 +286,13 @@ def page_counts(p, pages, kernel, *, init, free=(), kind=uint(3), huge=None, coo
                                 if test_bit(PG_head, flags[head]):
                                     free_compound_page()
                                 else:
-                                    free_hot_cold_page(head)
+                                    put_single_page(head)
                             return
                         spin_unlock(compound_lock)
                     if atomic_dec_and_test(count[head]):  # out_put_head
-                        free_hot_cold_page(head)
+                        put_former_head(head)
         if atomic_dec_and_test(count[page]):  # out_put_single
-            free_hot_cold_page(page)
+            put_single_page(page)
 
     # -- allocating --------------------------------------------------------------------------------
 
@@ -229,7 +333,7 @@ def page_counts(p, pages, kernel, *, init, free=(), kind=uint(3), huge=None, coo
         if kernel.stable_counts:
             synchronize_rcu()
             with atomic("count on page_count(page)"):
-                assert count[page] == refs[page], "count unstable a grace period after allocation"
+                assert count[page] == refs[page], "count not stable"
         with atomic("use the page"):
             assert buddy[page] == 0, "page used after it was freed"
             refs[page] -= 1
@@ -255,6 +359,8 @@ def page_counts(p, pages, kernel, *, init, free=(), kind=uint(3), huge=None, coo
         refs[TAIL] += mapped + 1
         smp_mb()
         clear_bit(PG_tail, flags[TAIL])
+        if cookies:
+            assert timestamp == 0, "BUG_ON(page_tail->mapping)"
         smp_wmb()
         if mapcount_pins:
             atomic_sub(pins, count[HEAD])
@@ -264,4 +370,5 @@ def page_counts(p, pages, kernel, *, init, free=(), kind=uint(3), huge=None, coo
         refs[TAIL] -= 1
         put_page(TAIL)
 
-    return SimpleNamespace(**locals())
+    functions = {name: value for name, value in locals().items() if callable(value)}
+    return SimpleNamespace(**{variable.name: variable for variable in variables}, **functions)
