@@ -213,24 +213,23 @@ class Engine:
         site_hits: NDArray[np.int64],
         other: dict[Outcome, int],
     ) -> None:
-        width = len(self.circuit.code)
+        width, codes = len(self.circuit.code), self.circuit.codes
         for rows in chunk.rows:
             table = rows.reshape(-1, 1 + width, self._words)
-            bits = _bits(table[:, 1:, :])
-            codes = _numbers(bits)
-            at, lanes = np.nonzero(codes)
-            values = codes[at, lanes]
-            counts = np.bincount(values, minlength=len(self.program.sites) + 3)
-            site_hits += counts[1 : 1 + len(self.program.sites)]
-            other[Outcome.DISCARDED] += int(counts[self.circuit.codes.discarded])
-            other[Outcome.STEP_LIMIT] += int(counts[self.circuit.codes.step_limit])
-            for site in np.nonzero(counts[1 : 1 + len(self.program.sites)])[0]:
-                first = np.nonzero(values == site + 1)[0][:HITS_PER_SITE]
-                numbers = table[at[first], 0, 0]
-                hits += [
-                    Hit(int(n), chunk.first_lane + int(lane), int(site))
-                    for n, lane in zip(numbers, lanes[first], strict=True)
-                ]
+            for code, lanes in _lanes_by_code(table[:, 1:, :]):
+                count = int(np.bitwise_count(lanes).sum())
+                if code == codes.discarded:
+                    other[Outcome.DISCARDED] += count
+                elif code == codes.step_limit:
+                    other[Outcome.STEP_LIMIT] += count
+                else:
+                    site_hits[code - 1] += count
+                    for at in np.nonzero(lanes.any(axis=1))[0][:HITS_PER_SITE]:
+                        number = int(table[at, 0, 0])
+                        hits += [
+                            Hit(number, chunk.first_lane + int(lane), code - 1)
+                            for lane in np.nonzero(_bits(lanes[at]))[0][:HITS_PER_SITE]
+                        ]
 
     def _follow(self, record: Words, lane: int, last: int) -> Trace:
         """Execute, in the interpreter, the execution that a lane was in at pass `last`."""
@@ -320,6 +319,19 @@ def _bits(words: Words) -> NDArray[np.uint8]:
     """[..., word] to [..., lane]."""
     flat = np.ascontiguousarray(words).view(np.uint8)
     return np.unpackbits(flat, axis=-1, bitorder="little")
+
+
+def _lanes_by_code(planes: Words) -> list[tuple[int, Words]]:
+    """[pass, bit, word] to each number but 0 that some lane has, and its lanes [pass, word]."""
+    found = [(0, np.bitwise_or.reduce(planes, axis=1))]
+    for q in range(planes.shape[1]):
+        halves = [
+            (code | high << q, lanes & (planes[:, q] if high else ~planes[:, q]))
+            for code, lanes in found
+            for high in (0, 1)
+        ]
+        found = [(code, lanes) for code, lanes in halves if lanes.any()]
+    return sorted(found, key=lambda one: one[0])
 
 
 def _numbers(bits: NDArray[np.uint8]) -> NDArray[np.uint16]:
