@@ -38,7 +38,7 @@ def assign_codes(steps: Sequence[tuple[Op, ...]], first: int, *, unborn: bool) -
         if k not in order:
             order.append(k)
             stack += [t for t in jumps.get(k, ()) if t not in order]
-    order += [pc for pc in (END, *((UNBORN,) if unborn else ())) if pc not in order]
+    order = [END, *(pc for pc in order if pc != END), *((UNBORN,) if unborn else ())]
     codes = {pc: gray(position) for position, pc in enumerate(order)}
     near: dict[int, list[int]] = {pc: [] for pc in order}
     for k, after in jumps.items():
@@ -52,8 +52,8 @@ def assign_codes(steps: Sequence[tuple[Op, ...]], first: int, *, unborn: bool) -
 
     for _ in range(SWAP_ROUNDS):
         before = dict(codes)
-        for i, a in enumerate(order):
-            for b in order[i + 1 :]:
+        for i, a in enumerate(order[1:], start=2):
+            for b in order[i:]:
                 now = length(a, codes[a], b) + length(b, codes[b], a)
                 if now > 2 and length(a, codes[b], b) + length(b, codes[a], a) < now:
                     codes[a], codes[b] = codes[b], codes[a]

@@ -1,23 +1,26 @@
 """IR to circuit: one pass in which the selected thread of every lane executes its next step.
 
 Threads of one family of bodies share one copy of its circuit: the program counter and the registers
-of the selected thread are selected in, every step is evaluated once under its decoded mask, and
-what changes is written back. Only one step is executed in a lane, so that writes combine by OR.
+of the selected thread are selected in, every step is evaluated once, and what it does counts
+where it is the step being executed: only one is in a lane, so that writes combine by OR.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from model.circuit.code_sets import CodeSets
 from model.circuit.layout import Layout
 from model.circuit.netlist import FALSE, TRUE, Netlist
-from model.circuit.ports import build_ports
+from model.circuit.paths import Paths
+from model.circuit.ports import StepKey, build_ports
 from model.circuit.values import Scope, Values, Write
 from model.circuit.words import Word
 from model.expressions import Elem, Expr, Local, Var
 from model.program import (
+    END,
     UNBORN,
     Assign,
     Assume,
@@ -36,6 +39,14 @@ Draw = Callable[[int, int], Sequence[int]]
 """draw(ordinal in the step, number of options) gives a line for each option, exactly one true."""
 
 
+@dataclass(frozen=True, slots=True)
+class When:
+    """The lanes that execute a step and in which a condition holds."""
+
+    step: StepKey
+    condition: int
+
+
 @dataclass(slots=True)
 class Leaf:
     """One way a step can end: where it goes, with which locals."""
@@ -48,7 +59,7 @@ class Leaf:
 
 @dataclass(slots=True)
 class Effects:
-    """What one step does, relative to its mask."""
+    """What one step does where it is executed."""
 
     leaves: list[Leaf] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
@@ -65,39 +76,6 @@ class Pass:
     failures: dict[int, int]
     discarded: int
     yields: int
-
-
-def decode(
-    net: Netlist,
-    bits: Sequence[int],
-    wanted: Sequence[int],
-    *,
-    others: Sequence[int] = (),
-    root: int = TRUE,
-) -> dict[int, int]:
-    """A line for each wanted code, all under `root`.
-
-    The bits hold one of `wanted` or `others`.
-    """
-    found: dict[int, int] = {}
-
-    def split(line: int, bit: int, codes: list[int]) -> None:
-        if not any(code in wanted_set for code in codes):
-            return
-        if len(codes) == 1:
-            found[codes[0]] = line
-            return
-        low = [code for code in codes if not code >> bit & 1]
-        high = [code for code in codes if code >> bit & 1]
-        if not low or not high:
-            split(line, bit - 1, codes)
-            return
-        split(net.and_(line, bits[bit] ^ 1), bit - 1, low)
-        split(net.and_(line, bits[bit]), bit - 1, high)
-
-    wanted_set = set(wanted)
-    split(root, len(bits) - 1, sorted(wanted_set | set(others)))
-    return found
 
 
 class Lowering:
@@ -120,56 +98,106 @@ class Lowering:
             [t for t, thread in enumerate(self.program.threads) if thread.body in family.bodies]
             for family in layout.families
         ]
-        self.element_writes: dict[int, list[tuple[int, Word]]] = defaultdict(list)
-        self.array_writes: dict[str, list[tuple[int, Write]]] = defaultdict(list)
-        self.toggles: dict[tuple[int, int], list[int]] = defaultdict(list)
-        self.failures: dict[int, list[int]] = defaultdict(list)
-        self.discards: list[int] = []
-        self.yields: list[int] = []
+        self.element_writes: dict[int, list[tuple[When, Word]]] = defaultdict(list)
+        self.array_writes: dict[str, list[tuple[When, Write]]] = defaultdict(list)
+        self.toggles: dict[tuple[int, int], list[When]] = defaultdict(list)
+        self.failures: dict[int, list[When]] = defaultdict(list)
+        self.discards: list[When] = []
+        self.yields: list[When] = []
+        self.register_writes: dict[tuple[int, int], list[tuple[When, int]]] = defaultdict(list)
+        self.births: list[tuple[int, When]] = []
+        self.paths = Paths(net)
         self.registers: list[tuple[int, ...]] = []
+        self.before: list[dict[str, Word]] = []
+        self.sets: list[CodeSets] = []
 
     def build(self) -> Pass:
         """The whole pass."""
         scopes = [self._scope(family) for family in range(len(self.layout.families))]
-        masks = {}
-        for family, (_, pc, act) in enumerate(scopes):
-            codes = self.layout.family_layouts[family].codes
-            wanted = [codes[k] for k in range(len(self.layout.families[family].steps))]
-            lines = decode(self.net, pc, wanted, root=act)
-            for k in range(len(self.layout.families[family].steps)):
-                masks[family, k] = lines[codes[k]]
-        port_of = build_ports(self.values, [scope for scope, _, _ in scopes], masks)
-        for family, (scope, _, _) in enumerate(scopes):
-            register_writes: dict[int, list[tuple[int, int]]] = defaultdict(list)
-            for k, step in enumerate(self.layout.families[family].steps):
-                own = scope.fork()
-                own.ports = port_of[family, k]
-                effects = Effects()
-                self._execute(step.ops, own, family, effects, TRUE, TRUE)
-                self._collect(family, k, masks[family, k], effects, register_writes)
-            self._write_registers(family, register_writes)
+        steps = [
+            (number, k)
+            for number, family in enumerate(self.layout.families)
+            for k in range(len(family.steps))
+        ]
+        port_of = build_ports(
+            self.values, scopes, steps,
+            lambda keys, among: self._any([When(k, TRUE) for k in keys], among),
+        )  # fmt: skip
+        for family, k in steps:
+            own = scopes[family].fork()
+            own.ports = port_of[family, k]
+            effects = Effects()
+            ops = self.layout.families[family].steps[k].ops
+            self._execute(ops, own, family, effects, TRUE, TRUE)
+            self._collect((family, k), effects)
+        self._write_registers()
+        for family in range(len(scopes)):
             self._write_pcs(family)
+        self._write_births()
         self._write_variables()
-        failures = {site: self.net.any(lines) for site, lines in self.failures.items()}
-        return Pass(self.planes, failures, self.net.any(self.discards), self.net.any(self.yields))
+        failures = {site: self._any(whens) for site, whens in self.failures.items()}
+        return Pass(self.planes, failures, self._any(self.discards), self._any(self.yields))
+
+    def _any(self, whens: Iterable[When], among: Iterable[StepKey] | None = None) -> int:
+        """The lanes of any of these; outside the steps of `among`, if given, it does not matter."""
+        wanted: dict[tuple[int, int], set[int]] = defaultdict(set)
+        for when in whens:
+            family, k = when.step
+            wanted[family, when.condition].add(self.layout.family_layouts[family].codes[k])
+        around: dict[int, set[int]] | None = None
+        if among is not None:
+            around = {
+                family: {made.codes[END]} for family, made in enumerate(self.layout.family_layouts)
+            }
+            for family, k in among:
+                around[family].add(self.layout.family_layouts[family].codes[k])
+        return self.net.any(
+            self.net.and_(
+                condition,
+                self.sets[family].line(codes, None if around is None else around[family]),
+            )
+            for (family, condition), codes in wanted.items()
+            if condition != FALSE
+        )
+
+    def _merge(
+        self, entries: Sequence[tuple[When, Word]], width: int, *, gated: bool = True
+    ) -> Word:
+        """The word of the step being executed; 0 elsewhere, if `gated`."""
+        bits = []
+        among = None if gated else [when.step for when, _ in entries]
+        for q in range(width):
+            lines: dict[int, list[When]] = defaultdict(list)
+            for when, word in entries:
+                lines[word.bit(q)].append(when if gated else When(when.step, TRUE))
+            bits.append(
+                self.net.any(
+                    self.net.and_(bit, self._any(whens, among))
+                    for bit, whens in lines.items()
+                    if bit != FALSE
+                )
+            )
+        return Word(tuple(bits))
 
     # -- the executing thread ----------------------------------------------------------------------
 
-    def _scope(self, family: int) -> tuple[Scope, tuple[int, ...], int]:
-        """The selected thread of a family: its scope, program counter, and whether there is one."""
+    def _scope(self, family: int) -> Scope:
+        """The selected thread of a family; where there is none, it stands at the end."""
         members = self.members[family]
         if len(members) == 1:
-            pc, registers = self.values.pc_bits(members[0]), self.values.register_bits(members[0])
+            registers = self.values.register_bits(members[0])
         else:
-            pc = self._select([self.values.pc_bits(t) for t in members], members)
             registers = self._select([self.values.register_bits(t) for t in members], members)
+        codes = self.layout.family_layouts[family].codes
+        pc = self._select([self.values.pc_bits(t) for t in members], members)
+        self.sets.append(CodeSets(self.net, pc, [c for k, c in codes.items() if k != UNBORN]))
         self.registers.append(registers)
-        scope = Scope(
+        self.before.append(self.values.locals_from(family, registers))
+        return Scope(
             self._number(members, [self.program.threads[t].instance for t in members]),
             self._number(members, members),
-            self.values.locals_from(family, registers),
+            self.before[family],
         )
-        return scope, pc, self.net.any(self.selected[t] for t in members)
 
     def _select(self, rows: list[tuple[int, ...]], members: list[int]) -> tuple[int, ...]:
         return tuple(
@@ -264,7 +292,7 @@ class Lowering:
         arms, survivors, before = [], [], len(scope.writes)
         for line, ops in ((test, then), (test ^ 1, orelse)):
             arm = scope.fork()
-            under = self.net.and_(path, line)
+            under = self.paths.where(path, line)
             if under == FALSE:
                 arms.append(scope.fork())
                 continue
@@ -283,9 +311,10 @@ class Lowering:
     ) -> int:  # fmt: skip
         """The arms all end in jumps: nothing comes together after them."""
         survivors = []
+        sets = self.paths.one_of(number, [value for value, _ in arms])
         for value, ops in arms:
-            line = self.words.equal(number, self.words.constant(value)) if len(arms) > 1 else TRUE
-            under = self.net.and_(path, line)
+            line = sets.line([value])
+            under = self.paths.where_equal(path, sets, value)
             if under != FALSE:
                 both = self.net.and_(alive, line)
                 survivors.append(self._execute(ops, scope.fork(), family, effects, under, both))
@@ -314,50 +343,37 @@ class Lowering:
 
     def _collect(
         self,
-        family: int,
-        k: int,
-        mask: int,
+        step: StepKey,
         effects: Effects,
-        register_writes: dict[int, list[tuple[int, int]]],
     ) -> None:
-        net, codes = self.net, self.layout.family_layouts[family].codes
+        family, k = step
+        codes = self.layout.family_layouts[family].codes
         for site, line in effects.failures:
-            self.failures[site].append(net.and_(mask, line))
-        self.discards += [net.and_(mask, line) for line in effects.discards]
-        for path, child in effects.spawns:
-            change = self.layout.code(child, UNBORN) ^ self.layout.entry_codes[child]
-            for q in range(change.bit_length()):
-                if change >> q & 1:
-                    plane = self.layout.position["pc", child, q]
-                    self.planes[plane] = net.xor(self.planes[plane], net.and_(mask, path))
+            self.failures[site].append(When(step, line))
+        self.discards += [When(step, line) for line in effects.discards]
+        self.births += [(child, When(step, path)) for path, child in effects.spawns]
         paths = [leaf.path for leaf in effects.leaves]
-        yielding = self._paths([leaf.path for leaf in effects.leaves if leaf.yields], paths)
-        self.yields.append(net.and_(mask, yielding))
+        yielding = self.paths.any_of([leaf.path for leaf in effects.leaves if leaf.yields], paths)
+        self.yields.append(When(step, yielding))
         for q in range(self.layout.family_layouts[family].pc_width):
             taken = [
                 leaf.path for leaf in effects.leaves if (codes[k] ^ codes[leaf.target]) >> q & 1
             ]
-            self.toggles[family, q].append(net.and_(mask, self._paths(taken, paths)))
-        self._collect_registers(family, mask, effects, paths, register_writes)
+            self.toggles[family, q].append(When(step, self.paths.any_of(taken, paths)))
+        self._collect_registers(step, effects, paths)
         by_variable: dict[str, list[Write]] = defaultdict(list)
         for write in effects.writes:
             by_variable[write.variable].append(write)
         for name, writes in by_variable.items():
-            self._collect_writes(name, mask, writes)
-
-    def _paths(self, taken: list[int], every: list[int]) -> int:
-        return TRUE if len(taken) == len(every) else self.net.any(taken)
+            self._collect_writes(name, step, writes)
 
     def _collect_registers(
         self,
-        family: int,
-        mask: int,
+        step: StepKey,
         effects: Effects,
         paths: list[int],
-        register_writes: dict[int, list[tuple[int, int]]],
     ) -> None:
-        layout = self.layout.family_layouts[family]
-        before = self.values.locals_from(family, self.registers[family])
+        layout, before = self.layout.family_layouts[step[0]], self.before[step[0]]
         by_bit: dict[tuple[int, int], list[int]] = defaultdict(list)
         for leaf in effects.leaves:
             for name in layout.live[leaf.target]:
@@ -367,13 +383,14 @@ class Lowering:
                     if value != before[name].bit(q):
                         by_bit[start + q, value].append(leaf.path)
         for (bit, value), taken in by_bit.items():
-            register_writes[bit].append((self.net.and_(mask, self._paths(taken, paths)), value))
+            when = When(step, self.paths.any_of(taken, paths))
+            self.register_writes[step[0], bit].append((when, value))
 
-    def _collect_writes(self, name: str, mask: int, writes: list[Write]) -> None:
+    def _collect_writes(self, name: str, step: StepKey, writes: list[Write]) -> None:
         variable, net = self.program.variable[name], self.net
         if variable.length is not None and len(writes) == 1:
             write = writes[0]
-            self.array_writes[name].append((net.and_(mask, write.when), write))
+            self.array_writes[name].append((When(step, write.when), write))
             return
         for j in range(variable.length or 1):
             when, value = FALSE, Word(())
@@ -382,12 +399,12 @@ class Lowering:
                 when, value = net.or_(when, hit), self.words.mux(hit, write.value, value)
             if when != FALSE:
                 element = self.layout.element_number[name, j]
-                self.element_writes[element].append((net.and_(mask, when), value))
+                self.element_writes[element].append((When(step, when), value))
 
-    def _blend(self, entries: list[tuple[int, Word]], old: Sequence[int]) -> list[int]:
+    def _blend(self, entries: list[tuple[When, Word]], old: Sequence[int]) -> list[int]:
         """old, overwritten by the one masked word that is active."""
-        enable = self.net.any(mask for mask, _ in entries)
-        value = self.words.merge(entries, len(old))
+        enable = self._any(when for when, _ in entries)
+        value = self._merge(entries, len(old))
         return [
             self.net.or_(value.bits[q], self.net.and_(old[q], enable ^ 1)) for q in range(len(old))
         ]
@@ -402,14 +419,14 @@ class Lowering:
                 entries, self.planes[start : start + width]
             )
 
-    def _write_array(self, name: str, writes: list[tuple[int, Write]]) -> None:
+    def _write_array(self, name: str, writes: list[tuple[When, Write]]) -> None:
         variable, net = self.program.variable[name], self.net
         width = variable.type.width
-        value = self.words.merge([(mask, write.value) for mask, write in writes], width)
-        by_index: dict[Word, list[int]] = defaultdict(list)
-        for mask, write in writes:
-            by_index[write.index].append(mask)
-        lines = {index: net.any(masks) for index, masks in by_index.items()}
+        value = self._merge([(when, w.value) for when, w in writes], width, gated=False)
+        by_index: dict[Word, list[When]] = defaultdict(list)
+        for when, write in writes:
+            by_index[write.index].append(when)
+        lines = {index: self._any(whens) for index, whens in by_index.items()}
         for j in range(variable.length or 1):
             hits = [
                 net.and_(m, self.words.equal(index, self.words.constant(j)))
@@ -420,19 +437,17 @@ class Lowering:
             for q in range(width):
                 self.planes[start + q] = net.mux(enable, value.bits[q], self.planes[start + q])
 
-    def _write_registers(
-        self, family: int, register_writes: dict[int, list[tuple[int, int]]]
-    ) -> None:
-        members, current = self.members[family], self.registers[family]
-        for bit, entries in register_writes.items():
-            words = [(mask, Word((value,))) for mask, value in entries]
+    def _write_registers(self) -> None:
+        for (family, bit), entries in self.register_writes.items():
+            members = self.members[family]
+            words = [(when, Word((value,))) for when, value in entries]
             if len(members) == 1:
                 plane = self.layout.position["register", members[0], bit]
                 self.planes[plane] = self._blend(words, [self.planes[plane]])[0]
                 continue
-            enable = self.net.any(mask for mask, _ in words)
-            value = self.words.merge(words, 1).bits[0]
-            delta = self.net.and_(enable, self.net.xor(value, current[bit]))
+            enable = self._any(when for when, _ in words)
+            value = self._merge(words, 1).bits[0]
+            delta = self.net.and_(enable, self.net.xor(value, self.registers[family][bit]))
             for thread in members:
                 plane = self.layout.position["register", thread, bit]
                 change = self.net.and_(self.selected[thread], delta)
@@ -440,9 +455,17 @@ class Lowering:
 
     def _write_pcs(self, family: int) -> None:
         for q in range(self.layout.family_layouts[family].pc_width):
-            delta = self.net.any(self.toggles[family, q])
+            delta = self._any(self.toggles[family, q])
             for thread in self.members[family]:
                 plane = self.layout.position["pc", thread, q]
                 single = len(self.members[family]) == 1
                 change = delta if single else self.net.and_(self.selected[thread], delta)
                 self.planes[plane] = self.net.xor(self.planes[plane], change)
+
+    def _write_births(self) -> None:
+        for child, when in self.births:
+            change = self.layout.code(child, UNBORN) ^ self.layout.entry_codes[child]
+            for q in range(change.bit_length()):
+                if change >> q & 1:
+                    plane = self.layout.position["pc", child, q]
+                    self.planes[plane] = self.net.xor(self.planes[plane], self._any([when]))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.circuit.code_sets import CodeSets
 from model.circuit.families import rename
 from model.circuit.layout import Layout
-from model.circuit.lower import decode
 from model.circuit.netlist import FALSE, TRUE, Netlist
 from model.circuit.values import Scope, Values
 from model.expressions import Expr
@@ -55,17 +56,17 @@ def _standing(layout: Layout, values: Values, number: int) -> tuple[int, int, in
         values.words.constant(number),
         values.locals_from(own.family, values.register_bits(number)),
     )
-    waits = [k for k, step in enumerate(body.steps) if step.guard is not None]
-    wanted = [codes[pc] for pc in (END, UNBORN, *waits) if pc in codes]
-    lines = decode(net, values.pc_bits(number), wanted, others=list(codes.values()))
-    done = net.or_(lines[codes[END]], lines[codes[UNBORN]] if UNBORN in codes else FALSE)
+    sets = CodeSets(net, values.pc_bits(number), codes.values())
+    done = sets.line(codes[pc] for pc in (END, UNBORN) if pc in codes)
+    waiting: dict[tuple[Expr, bool], list[int]] = defaultdict(list)
+    for k, step in enumerate(body.steps):
+        if step.guard is not None:
+            waiting[rename(step.guard, names), step.may_end].append(codes[k])
     blocked, parked = [], []
-    for k in waits:
-        guard: Expr | None = body.steps[k].guard
-        assert guard is not None
-        line = net.and_(lines[codes[k]], values.truth(rename(guard, names), scope, own.family) ^ 1)
+    for (guard, may_end), wanted in waiting.items():
+        line = net.and_(sets.line(wanted), values.truth(guard, scope, own.family) ^ 1)
         blocked.append(line)
-        if body.steps[k].may_end:
+        if may_end:
             parked.append(line)
     return done, net.any(blocked), net.any(parked)
 

@@ -7,7 +7,7 @@ adder.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from model.circuit.families import MergedStep
 from model.circuit.netlist import TRUE
@@ -19,18 +19,20 @@ from model.validation import leaves
 
 StepKey = tuple[int, int]
 """The number of a family, and of a merged step in it."""
+LineOf = Callable[[Sequence[StepKey], Sequence[StepKey]], int]
 
 
 def build_ports(
-    values: Values, scopes: Sequence[Scope], masks: Mapping[StepKey, int]
+    values: Values, scopes: Sequence[Scope], steps: Sequence[StepKey], line_of: LineOf
 ) -> dict[StepKey, dict[Elem, tuple[int, Port]]]:
     """For each step its reads with computed indices, each with its port and the port's number.
 
     The n-th different read of an array in each step goes to port n of the array. `scopes` are those
-    of the families, `masks` the lines of the steps.
+    of the families, `line_of` gives the line of the lanes that execute one of some steps
+    among others, which may be true elsewhere.
     """
     users: dict[tuple[str, int], list[tuple[StepKey, Elem]]] = defaultdict(list)
-    for key in masks:
+    for key in steps:
         family, k = key
         seen: dict[str, int] = defaultdict(int)
         for element in _shareable_reads(values.layout.families[family].steps[k]):
@@ -39,23 +41,24 @@ def build_ports(
                 continue
             users[element.array, seen[element.array]].append((key, element))
             seen[element.array] += 1
-    port_of: dict[StepKey, dict[Elem, tuple[int, Port]]] = {key: {} for key in masks}
+    port_of: dict[StepKey, dict[Elem, tuple[int, Port]]] = {key: {} for key in steps}
     for number, ((array, _), uses) in enumerate(users.items()):
-        lines: dict[Word, list[int]] = defaultdict(list)
+        keys: dict[Word, list[StepKey]] = defaultdict(list)
         for key, element in uses:
-            lines[values.word(element.index, scopes[key[0]], key[0])].append(masks[key])
-        port = _port(values, array, lines)
+            keys[values.word(element.index, scopes[key[0]], key[0])].append(key)
+        among = [key for key, _ in uses]
+        port = _port(values, array, {word: line_of(at, among) for word, at in keys.items()})
         for key, element in uses:
             port_of[key][element] = (number, port)
     return port_of
 
 
-def _port(values: Values, array: str, lines: Mapping[Word, Sequence[int]]) -> Port:
+def _port(values: Values, array: str, lines: Mapping[Word, int]) -> Port:
     """The port of an array at the index whose lines are active."""
     length = values.program.variable[array].length
     assert length is not None
     index = values.words.merge(
-        [(values.net.any(masks), word) for word, masks in lines.items()], (length - 1).bit_length()
+        [(line, word) for word, line in lines.items()], (length - 1).bit_length()
     )
     return Port(index, values.selected([values.element(array, j) for j in range(length)], index))
 

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.circuit.block_circuit import Codes, draws_needed, judge
+from model.circuit.code_sets import CodeSets
 from model.circuit.emit import emit_planes
 from model.circuit.layout import Layout, layout_of
-from model.circuit.lower import Lowering, decode
+from model.circuit.lower import Lowering
 from model.circuit.native import chunk_lanes, compile_ir
 from model.circuit.netlist import FALSE, Netlist
 from model.circuit.observe import observe
@@ -70,6 +71,7 @@ def _canonical(layout: Layout, net: Netlist, planes: list[int]) -> list[int]:
         start = layout.position["pc", number, 0]
         bits = planes[start : start + body.pc_width]
         names = {code: pc for pc, code in body.codes.items()}
+        sets = CodeSets(net, bits, body.codes.values())
         # A child that has not been spawned holds what it will start with.
         alive = {**live, UNBORN: live[names[layout.entry_codes[number]]]}
         for q in range(body.register_width):
@@ -78,9 +80,8 @@ def _canonical(layout: Layout, net: Netlist, planes: list[int]) -> list[int]:
                 for pc in body.codes
                 if any(layout.holds(thread.body, name, q) for name in alive[pc])
             ]
-            lines = decode(net, bits, holding, others=list(body.codes.values()))
             plane = layout.position["register", number, q]
-            result[plane] = net.and_(planes[plane], net.any(lines.values()))
+            result[plane] = net.and_(planes[plane], sets.line(holding))
     return result
 
 

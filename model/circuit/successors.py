@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.circuit.block_circuit import draws_needed, draws_of
+from model.circuit.code_sets import CodeSets
 from model.circuit.emit import emit_planes
 from model.circuit.expansion import compiled_expansion
 from model.circuit.layout import Layout
-from model.circuit.lower import decode
 from model.circuit.native import LANES, aligned, chunk_lanes, compile_ir
 from model.circuit.netlist import FALSE, Netlist
 from model.circuit.observe import observe
@@ -236,6 +236,6 @@ def _circuit_of_moves(
         body = layout.bodies[layout.program.threads[move.thread].body]
         start = layout.position["pc", move.thread, 0]
         bits = planes[start : start + body.pc_width]
-        at = decode(net, bits, move.codes, others=list(body.codes.values()))
-        lines.append(net.and_(enabled[move.thread], net.any(at.values())))
+        at = CodeSets(net, bits, body.codes.values()).line(move.codes)
+        lines.append(net.and_(enabled[move.thread], at))
     return net, inputs, lines
