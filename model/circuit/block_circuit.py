@@ -6,14 +6,16 @@ what to count. A lane restarts when its execution has ended. Nothing here knows 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from model.circuit.factor import factor
 from model.circuit.layout import Layout, layout_of, targets
 from model.circuit.lower import Lowering
 from model.circuit.netlist import FALSE, Netlist
 from model.circuit.observe import Observation, observe
+from model.circuit.sweep import sweep
 from model.program import DEADLOCK_SITE, END, Body, Choose, If, Op, Program, Switch
 
 CHOICE_DRAWS = 3
@@ -195,6 +197,25 @@ def build_block_circuit(program: Program, scheduler: CircuitScheduler) -> BlockC
         for line, start in zip(seen.enabled, starting.enabled, strict=True)
     ]
     made.next = [*planes, *clocks, *able, made.late]
+    return _reduced(made)
+
+
+def _reduced(made: BlockCircuit) -> BlockCircuit:
+    """The same circuit in fewer gates."""
+    for once_more in (sweep, factor, sweep):
+        counts = [made.ended, made.stepped, made.late]
+        net, new = once_more(made.net, [*made.record, *made.next, *made.code, *counts])
+
+        def renamed(literals: Sequence[int], new: dict[int, int] = new) -> list[int]:
+            return [new[literal & ~1] ^ (literal & 1) for literal in literals]
+
+        ended, stepped, late = renamed(counts)
+        (draining,) = renamed([made.draining])
+        made = BlockCircuit(
+            net, made.layout, made.codes, renamed(made.kept), made.initial, draining,
+            renamed(made.random), renamed(made.record), renamed(made.next), renamed(made.code),
+            ended, stepped, late,
+        )  # fmt: skip
     return made
 
 
