@@ -55,6 +55,11 @@ def minimize(program: Program, trace: Trace, *, bytes_max: int = BYTES_MAX) -> M
     return _minimal(smallest, found)
 
 
+def prepare(program: Program) -> None:
+    """Compile what the search needs, which `minimize` does otherwise when it is called first."""
+    _stepper(program)
+
+
 @lru_cache(maxsize=2)
 def _stepper(program: Program) -> Stepper:
     """Compiling takes as long as a search: the failures of one program share it."""

@@ -9,6 +9,7 @@ import typer
 
 SECONDS_DEFAULT = 30.0
 SEED_MAX = 2**64 - 1
+INFRASTRUCTURE = 3
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 FUZZ_HELP = """
@@ -103,10 +104,8 @@ def fuzz_command(
     """Settle the units and start."""
     # Imported here, and not before: `gracefuzz --help` needs neither SQL nor LLVM.
     from storage.sources import parameters_of
-    from workers.campaign import Budget
     from workers.errors import PoolError, PortTaken
-    from workers.fuzzing import Wish, fuzz
-    from workers.progress import Verdict
+    from workers.starting import Wish, start
 
     seconds = None if time is None else seconds_of(time)
     if seconds is None and schedules is None and block is None:
@@ -114,9 +113,10 @@ def fuzz_command(
     wish = Wish(
         program=program,
         parameters=parameters_of(param or []),
-        budget=Budget(
-            seconds=seconds, schedules=schedules, block=block, stop_on_first=stop_on_first
-        ),
+        seconds=seconds,
+        schedules=schedules,
+        block=block,
+        stop_on_first=stop_on_first,
         seed=seed,
         workers=cores() if workers is None else workers,
         database=db,
@@ -126,11 +126,11 @@ def fuzz_command(
         as_json=as_json,
     )
     try:
-        verdict = fuzz(wish)
+        code = int(start(wish))
     except (PoolError, PortTaken) as error:
         typer.echo(f"gracefuzz: {error}", err=True)
-        verdict = Verdict.INFRASTRUCTURE
-    raise typer.Exit(int(verdict))
+        code = INFRASTRUCTURE
+    raise typer.Exit(code)
 
 
 def bench_command(
@@ -150,7 +150,7 @@ def bench_command(
         figures = measure(only or list(known))
     except BenchError as error:
         typer.echo(f"gracefuzz: {error}", err=True)
-        raise typer.Exit(3) from error
+        raise typer.Exit(INFRASTRUCTURE) from error
     print_figures(figures, as_json=as_json)
 
 

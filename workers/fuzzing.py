@@ -1,13 +1,12 @@
 """`gracefuzz fuzz` without its options: open everything, let the campaign work, close everything.
 
-Opened in the order in which it fails cheaply: the program, the database, the metrics, the workers.
+Opened in the order in which it fails cheaply: the database, the metrics, the workers.
 """
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 
 import typer
 from rich.console import Console
@@ -22,7 +21,6 @@ from model.stored_schedule import reconstruct
 from storage.failures import get_failure
 from storage.programs import get_program
 from storage.session import Database, open_database
-from storage.sources import compile_source, find_source, text_of
 from workers.campaign import Budget, CampaignReport, Coordinator, Order
 from workers.display import LiveScreen, Title, failure_line, last_lines, lines_of, styled
 from workers.local_pool import LocalPool
@@ -30,41 +28,24 @@ from workers.pool import Pool
 from workers.progress import FoundFailure, Progress, Verdict
 from workers.report import report_json
 from workers.shards import ShardSpec
+from workers.starting import Wish
 from workers.stopping import StopRequest
 
 # What is told of every progress, besides the screen.
 Publish = Callable[[Progress], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What was asked for on the command line, with its units settled."""
+def fuzz(wish: Wish, program: Program, source: str) -> Verdict:
+    """Execute a campaign of a compiled program, show it, and give the exit code.
 
-    program: str
-    parameters: Mapping[str, str]
-    budget: Budget
-    seed: int
-    workers: int
-    database: str
-    excluded_failures: tuple[int, ...]
-    only_new: bool
-    metrics_port: int | None
-    as_json: bool
-
-
-def fuzz(wish: Wish) -> Verdict:
-    """Start a campaign, show it, and give the exit code.
-
-    Raises what the program, the database, the metrics' port or the pool refuse.
+    Raises what the database, the metrics' port or the pool refuse.
     """
-    source = find_source(wish.program)
-    program = compile_source(source, wish.parameters)
     order = Order(
         program=program,
-        source=text_of(source),
+        source=source,
         scheduler=UniformWalk().name,
         root_seed=wish.seed,
-        budget=wish.budget,
+        budget=Budget(wish.seconds, wish.schedules, wish.block, wish.stop_on_first),
         excluded_failures=wish.excluded_failures,
     )
     stop = StopRequest()

@@ -16,6 +16,7 @@ from model.program import Program
 from model.signature import Signature, signature_of
 from model.stored_schedule import to_json
 from model.trace import measure
+from workers.ahead import search_ahead
 from workers.shards import Replayed
 
 INTERLEAVING_VERSION = 1
@@ -50,6 +51,7 @@ class Minimized:
 
 def minimized(program: Program, violation: Replayed) -> Minimized:
     """Minimize a violation within its signature; takes up to some seconds."""
+    search_ahead(program).result()
     trace = replay(program, violation.schedule)
     assert signature_of(trace) == violation.signature, "a schedule that was replayed replays again"
     minimal = minimize(program, trace)

@@ -16,6 +16,7 @@ from model.program import DEADLOCK_SITE, Outcome, Program
 from model.program_json import from_json
 from model.schedule import Schedule
 from model.signature import Signature, signature_of, site_name
+from workers.ahead import engine_ahead
 
 # Replaying is done by the slow engine: in most blocks, one hit of each site is enough.
 THOROUGH_BLOCKS = 8
@@ -138,7 +139,7 @@ def program_of(program: str) -> Program:
 @lru_cache(maxsize=4)
 def engine_of(program: str) -> Engine:
     """The engine of a program given as JSON, compiled once a process; takes up to a second."""
-    return Engine(program_of(program))
+    return engine_ahead(program_of(program)).result()
 
 
 def confirms(trace: Trace, hit: Hit) -> bool:

@@ -44,17 +44,43 @@ def by_name(constraints):
     return sorted((constraint["name"], repr(constraint)) for constraint in constraints)
 
 
-def test_migrating_gives_what_the_tables_say(tmp_path):
-    open_database(tmp_path / "migrated.db").close()
-    Base.metadata.create_all(engine_at(tmp_path / "declared.db"))
-    assert schema_of(tmp_path / "migrated.db") == schema_of(tmp_path / "declared.db")
-    with engine_at(tmp_path / "migrated.db").connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+def migrated(path: Path) -> Path:
+    """A database that all migrations have made, one after the other."""
+    with engine_at(path).begin() as connection:
+        upgrade(connection)
+    return path
 
 
-def test_row_numbers_of_campaigns_and_failures_are_never_used_again(tmp_path):
-    open_database(tmp_path / "migrated.db").close()
-    with engine_at(tmp_path / "migrated.db").connect() as connection:
+def text_of(path: Path, table: str) -> str:
+    with engine_at(path).connect() as connection:
+        words = connection.exec_driver_sql(
+            "SELECT sql FROM sqlite_master WHERE name = ?", (table,)
+        ).scalar_one()
+    return " ".join(words.split())
+
+
+def test_a_new_database_is_as_the_migrations_make_it(tmp_path):
+    open_database(tmp_path / "new.db").close()
+    old = migrated(tmp_path / "migrated.db")
+    assert schema_of(tmp_path / "new.db") == schema_of(old)
+    assert text_of(tmp_path / "new.db", "alembic_version") == text_of(old, "alembic_version")
+    for path in (tmp_path / "new.db", old):
+        with engine_at(path).connect() as connection:
+            context = MigrationContext.configure(connection)
+            assert context.get_current_revision() == REVISIONS[-1]
+            assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_migrated_database_is_opened_as_it_is(tmp_path):
+    old = migrated(tmp_path / "migrated.db")
+    before = schema_of(old)
+    open_database(old).close()
+    assert schema_of(old) == before
+
+
+@pytest.mark.parametrize("make", [migrated, lambda path: open_database(path).path])
+def test_row_numbers_of_campaigns_and_failures_are_never_used_again(tmp_path, make):
+    with engine_at(make(tmp_path / "made.db")).connect() as connection:
         numbered = connection.exec_driver_sql(
             "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%' ORDER BY name"
         )

@@ -6,6 +6,7 @@ from model.circuit.block import Hit
 from model.interpreter import replay
 from model.known import conflicting_pairs
 from model.program import Outcome
+from workers.ahead import engine_ahead
 from workers.shards import (
     REPORTED_PER_SIGNATURE,
     THOROUGH_BLOCKS,
@@ -31,6 +32,7 @@ def test_a_range_is_the_sum_of_its_parts_wherever_it_is_cut(broken_spec):
 def test_a_shard_depends_on_its_arguments_only(broken_spec):
     once = run_shard(broken_spec, BlockRange(1, 1))
     engine_of.cache_clear()
+    engine_ahead.cache_clear()
     assert run_shard(broken_spec, BlockRange(1, 1)) == once
     assert run_shard(replace(broken_spec, root_seed=2), BlockRange(1, 1)) != once
 

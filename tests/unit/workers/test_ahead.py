@@ -1,0 +1,38 @@
+"""A program is compiled once, in the background or not, and an error reaches whoever waits."""
+
+import pytest
+
+from tests.lost_update import lost_update
+from workers import ahead
+from workers.ahead import engine_ahead, search_ahead
+
+
+@pytest.fixture(autouse=True)
+def afresh():
+    for cached in (engine_ahead, search_ahead):
+        cached.cache_clear()
+    yield
+    for cached in (engine_ahead, search_ahead):
+        cached.cache_clear()
+
+
+def test_whoever_asks_for_an_equal_program_gets_the_same_engine():
+    first, second = lost_update.compile(), lost_update.compile()
+    assert first is not second
+    assert engine_ahead(first).result() is engine_ahead(second).result()
+    assert engine_ahead(lost_update.compile(writers=3)) is not engine_ahead(first)
+
+
+def test_an_error_of_the_background_is_raised_where_the_engine_is_needed(monkeypatch):
+    def fails(program):
+        raise MemoryError("no room for code")
+
+    monkeypatch.setattr(ahead, "Engine", fails)
+    asked = engine_ahead(lost_update.compile())
+    with pytest.raises(MemoryError, match="no room for code"):
+        asked.result()
+
+
+def test_what_minimizing_needs_is_compiled_once():
+    assert search_ahead(lost_update.compile()) is search_ahead(lost_update.compile())
+    assert search_ahead(lost_update.compile()).result() is None

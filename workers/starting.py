@@ -1,0 +1,50 @@
+"""What `gracefuzz fuzz` does first: it compiles the program, and begins to make machine code of it.
+
+Everything else that a campaign needs is imported after that, because reading SQLAlchemy takes as
+long as LLVM does, and both can go on at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from storage.sources import compile_source, find_source, text_of
+
+if TYPE_CHECKING:
+    from workers.progress import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for on the command line, with its units settled."""
+
+    program: str
+    parameters: Mapping[str, str]
+    seconds: float | None
+    schedules: int | None
+    block: int | None
+    stop_on_first: bool
+    seed: int
+    workers: int
+    database: str
+    excluded_failures: tuple[int, ...]
+    only_new: bool
+    metrics_port: int | None
+    as_json: bool
+
+
+def start(wish: Wish) -> "Verdict":
+    """Start a campaign, show it, and give the exit code.
+
+    Raises what the program, the database, the metrics' port or the pool refuse.
+    """
+    source = find_source(wish.program)
+    program = compile_source(source, wish.parameters)
+    if wish.workers == 0:
+        from workers.ahead import engine_ahead, search_ahead
+
+        engine_ahead(program)
+        search_ahead(program)
+    from workers.fuzzing import fuzz
+
+    return fuzz(wish, program, text_of(source))
