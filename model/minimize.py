@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 
 from model.circuit.step_circuit import Stepper
+from model.circuit.successors import Successors
 from model.interpreter import Trace
 from model.program import Program
 from model.search import THREADS_MAX, Found, Search
@@ -51,24 +52,20 @@ def minimize(program: Program, trace: Trace, *, bytes_max: int = BYTES_MAX) -> M
         found = _search(program, bytes_max).minimum(signature, below=measure(trace))
     smallest = trace if found.trace is None else min(found.trace, trace, key=measure)
     if found.trace is None or found.reached < measure(smallest):
-        smallest = simplify(_stepper(program), smallest, signature)
+        smallest = simplify(Stepper(program), smallest, signature)
     return _minimal(smallest, found)
 
 
 def prepare(program: Program) -> None:
     """Compile what the search needs, which `minimize` does otherwise when it is called first."""
-    _stepper(program)
-
-
-@lru_cache(maxsize=2)
-def _stepper(program: Program) -> Stepper:
-    """Compiling takes as long as a search: the failures of one program share it."""
-    return Stepper(program)
+    if len(program.threads) <= THREADS_MAX:
+        _search(program, BYTES_MAX)
 
 
 @lru_cache(maxsize=1)
 def _search(program: Program, bytes_max: int) -> Search:
-    return Search(_stepper(program), bytes_max=bytes_max)
+    """The search that all signatures of a program share."""
+    return Search(Successors(program), bytes_max=bytes_max)
 
 
 def _minimal(trace: Trace, found: Found) -> Minimal:

@@ -17,6 +17,7 @@ import ctypes
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +128,32 @@ class Successors:
             bits = sum(int(word) << WORD * w for w, word in enumerate(row))
             states.append(sum((bits >> k & 1) << plane for k, plane in enumerate(self.kept)))
         return states
+
+    def codes_of_steps(self, rows: Rows, threads: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The code of the step before which thread threads[i] stands in row i [n, words]."""
+        places, weights = self._code_bits
+        words = np.take_along_axis(rows, places[threads] // WORD, axis=1)
+        bits = words >> (places[threads] % WORD).astype(np.uint64) & np.uint64(1)
+        codes: NDArray[np.int64] = (bits.astype(np.int64) * weights[threads]).sum(axis=1)
+        return codes
+
+    def pc_of(self, thread: int, code: int) -> int:
+        """The step that a code of `codes_of_steps` means."""
+        codes = self.layout.bodies[self.program.threads[thread].body].codes
+        return next(pc for pc, known in codes.items() if known == code)
+
+    @cached_property
+    def _code_bits(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """[thread, bit]: where in a row its program counter lies, and what its bits weigh."""
+        bodies = [self.layout.bodies[thread.body] for thread in self.program.threads]
+        shape = len(bodies), max(body.pc_width for body in bodies)
+        places, weights = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        number = {plane: k for k, plane in enumerate(self.kept)}
+        for thread, body in enumerate(bodies):
+            for q in range(body.pc_width):
+                places[thread, q] = number[self.layout.position["pc", thread, q]]
+                weights[thread, q] = 1 << q
+        return places, weights
 
     def expand(self, rows: Rows) -> Expanded:
         """Every move of every row [n, words], n at most `rows_max`."""

@@ -5,6 +5,7 @@ lane did. What the interpreter says about (state, steps so far, thread, draws) i
 repeat each other.
 """
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from math import prod
@@ -12,12 +13,11 @@ from math import prod
 import numpy as np
 
 from model.circuit.block import HITS_PER_SITE, BlockResult, Engine, Hit, _bits, _Chunk
-from model.circuit.block_circuit import draws_needed
+from model.circuit.block_circuit import draws_needed, draws_of
 from model.circuit.native import LANES
-from model.circuit.step_circuit import Stepper
+from model.circuit.step_circuit import Bits, Stepper
 from model.interpreter import Machine
 from model.program import DEADLOCK_SITE, Outcome, Program
-from model.search import draw_table
 
 Key = tuple[object, ...]
 
@@ -264,6 +264,25 @@ class Reached:
     exhausted: bool
     sites: dict[int, int]
     canonical: bool
+
+
+def draw_table(stepper: Stepper) -> tuple[Bits, list[dict[tuple[int, int], int]]]:
+    """Every combination of the draws of a step: its one-hot lines, and the choice of each draw.
+
+    What a step does not draw is 0: the combinations of different steps add, they do not multiply.
+    """
+    steps = (step for body in stepper.program.bodies for step in body.steps)
+    every: dict[tuple[int, ...], None] = {}
+    for drawn in dict.fromkeys(tuple(draws_of(step.ops)) for step in steps):
+        ranges = [range(key[1]) if key in drawn else range(1) for key in stepper.draws]
+        every.update(dict.fromkeys(itertools.product(*ranges)))
+    choices = [dict(zip(stepper.draws, combination, strict=True)) for combination in every]
+    lines = [
+        [int(combination[key] == value) for key in stepper.draws for value in range(key[1])]
+        for combination in choices
+    ]
+    width = sum(options for _, options in stepper.draws)
+    return np.array(lines, np.uint8).reshape(len(choices), width), choices
 
 
 def combinations_of_draws(program: Program) -> int:

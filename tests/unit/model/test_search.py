@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from model.circuit.block import Engine
-from model.circuit.step_circuit import Stepper
+from model.circuit.successors import Successors
 from model.minimize import PROVED, minimize
 from model.program import Program
 from model.programs.thp_split import REFERENCE, thp_split
@@ -20,7 +20,7 @@ NOT_THERE = Signature("none", "assert: nothing says this", "nobody: no step")
 
 
 def search(program: Program, *, bytes_max: int = ENOUGH) -> Search:
-    return Search(Stepper(program), bytes_max=bytes_max)
+    return Search(Successors(program), bytes_max=bytes_max)
 
 
 def signatures(program: Program) -> list[Signature]:
