@@ -22,6 +22,7 @@ from model.expressions import (
     is_logical,
     walk,
 )  # fmt: skip
+from model.folding import Place, expressions_of, fold, fold_ops, may_meet, places_of
 from model.interpreter import Machine
 from model.program import (
     END,
@@ -39,7 +40,6 @@ from model.program import (
 )  # fmt: skip
 from model.validation import leaves
 from workers.scalar_c_driver import HEADER, MAIN
-from workers.scalar_c_folding import Place, expressions_of, fold, fold_ops, may_meet, places_of
 
 THREADS_MAX = 64
 
@@ -77,13 +77,13 @@ class Generator:
             raise CannotGenerate(f"{len(program.threads)} threads: at most {THREADS_MAX}")
         self.program = program
         self.start = Machine(program)
-        self.instance = [thread.instance for thread in program.threads]
+        self.numbers = [(Const(t), Const(each.instance)) for t, each in enumerate(program.threads)]
         self.threads = [
             [
-                (None if s.guard is None else fold(s.guard, t, number), fold_ops(s.ops, t, number))
+                (None if s.guard is None else fold(s.guard, *numbers), fold_ops(s.ops, *numbers))
                 for s in program.body_of(t).steps
             ]
-            for t, number in enumerate(self.instance)
+            for t, numbers in enumerate(self.numbers)
         ]
         self.local_numbers = [
             {name: i for i, (name, _) in enumerate(program.bodies[declared.body].locals)}
@@ -125,7 +125,7 @@ class Generator:
             for _, ops in steps:
                 yield from ((t, op) for op in leaves(ops))
             entry = self.program.body_of(t).entry
-            folded = fold_ops(entry, t, self.program.threads[t].instance)
+            folded = fold_ops(entry, *self.numbers[t])
             yield from ((t, op) for op in leaves(folded))
         for op in leaves((*self.program.invariants, *self.program.at_end)):
             yield 0, op
@@ -316,9 +316,7 @@ class Generator:
     def _spawn(self, child: int, site: int, writes: set[Place]) -> None:
         self._put(f"  if (RARELY(!(unborn >> {child} & 1))) goto site{site};")
         self._put(f"  unborn ^= {1 << child:#x}u;")
-        entry = fold_ops(
-            self.program.body_of(child).entry, child, self.program.threads[child].instance
-        )
+        entry = fold_ops(self.program.body_of(child).entry, *self.numbers[child])
         self._ops(entry, child, None, set())
         writes.add(("spawn", child))
 

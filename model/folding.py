@@ -1,4 +1,4 @@
-"""The steps of one thread with its numbers folded in, and the shared places that they touch."""
+"""Steps with the numbers of their thread folded in, and the shared places that they touch."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Place = tuple[str, int | None]
 """A variable and an element of it; None is any element."""
 
 
-def fold(expr: Expr, thread: int, instance: int) -> Expr:
-    """The expression for one thread: its numbers are constants."""
+def fold(expr: Expr, thread: Expr, instance: Expr) -> Expr:
+    """The expression with these in place of the position and the instance number of its thread."""
     match expr:
         case Instance():
-            return Const(instance)
+            return instance
         case ThreadIndex():
-            return Const(thread)
+            return thread
         case Elem(name, index):
             return Elem(name, fold(index, thread, instance))
         case Not(operand):
@@ -43,7 +43,8 @@ def fold(expr: Expr, thread: int, instance: int) -> Expr:
             return expr
 
 
-def fold_ops(ops: tuple[Op, ...], thread: int, instance: int) -> tuple[Op, ...]:
+def fold_ops(ops: tuple[Op, ...], thread: Expr, instance: Expr) -> tuple[Op, ...]:
+    """The same for operations, without the arms that fall away; a Switch becomes branches."""
     folded: list[Op] = []
     for op in ops:
         match op:
