@@ -57,17 +57,18 @@ bench: setup ## the figures of the engine, as a table
 	@$(BIN)/gracefuzz bench
 
 # prometheus is unpacked, not installed: installing it would start a server.
-system-packages: ## promtool (into .tools) and gcc, where they are missing (Debian, root)
-	@missing=""; \
+system-packages: ## promtool (into .tools), gcc and spin, where they are missing (Debian, root)
+	@missing=""; install=""; \
 	command -v promtool >/dev/null || missing="$$missing prometheus"; \
-	command -v gcc >/dev/null || missing="$$missing gcc"; \
+	command -v gcc >/dev/null || { missing="$$missing gcc"; install="gcc libc6-dev"; }; \
+	command -v spin >/dev/null || { missing="$$missing spin"; install="$$install spin"; }; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then \
 		echo "missing, and to be installed by hand:$$missing" >&2; exit 0; fi; \
 	set -e; apt-get update -qq; \
-	case "$$missing" in *gcc*) \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null ;; \
-	esac; \
+	if [ -n "$$install" ]; then \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$install >/dev/null; \
+	fi; \
 	case "$$missing" in *prometheus*) \
 		mkdir -p $(TOOLS); cd $(TOOLS); \
 		apt-get download -qq -o APT::Sandbox::User=root prometheus; \

@@ -86,11 +86,15 @@ def build() -> typer.Typer:
 def exit_code_of(error: Exception) -> int | None:
     """The exit code of an error that has a sentence for a person; None for our own mistake."""
     # Imported here: SQL is not needed to say what a command is called.
+    from model.promela import CannotExport
+    from service.exporting import OutputError
     from storage.errors import StorageError, UnknownCampaign, UnknownFailure, UnknownProgram
     from storage.sources import SourceError
 
     codes: dict[type[Exception], int] = {
+        CannotExport: USAGE,
         LanguageError: USAGE,
+        OutputError: USAGE,
         ParameterError: USAGE,
         SourceError: USAGE,
         UnknownCampaign: USAGE,

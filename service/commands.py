@@ -1,11 +1,15 @@
 """The commands that `service` adds to the command line: what there is, and what was found."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 Db = Annotated[str, typer.Option("--db", envvar="GRACEFUZZ_DB", help="The database to read.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Params = Annotated[
+    list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter; repeatable.")
+]
 DB_DEFAULT = "gracefuzz.db"
 
 PROGRAMS_HELP = """
@@ -30,6 +34,20 @@ Examples:
   gracefuzz show thp_split --param gp_cookie=on
 
   gracefuzz show ./my_lock.py --json
+"""
+
+EXPORT_HELP = """
+Write a program as a model for another checker: --promela for Spin.
+
+The model has the same steps, each one transition, with the line of its source in a comment. Its
+head says how to search it with `spin -a` and gcc. It goes to stdout, or with --output to a file
+that does not exist yet.
+
+Examples:
+
+  gracefuzz export thp_split --promela --output thp_split.pml
+
+  gracefuzz export ./my_lock.py --promela --param threads=2
 """
 
 LIST_HELP = """
@@ -95,6 +113,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("programs", help=PROGRAMS_HELP)(programs_command)
     app.command("show", help=SHOW_HELP)(show_command)
+    app.command("export", help=EXPORT_HELP)(export_command)
     failures = typer.Typer(help="What was found.", no_args_is_help=True, rich_markup_mode=None)
     failures.command("list", help=LIST_HELP)(failures_list)
     failures.command("show", help=FAILURE_HELP)(failures_show)
@@ -118,9 +137,7 @@ def programs_command(as_json: Json = False) -> None:
 
 def show_command(
     program: Annotated[str, typer.Argument(help="A name of the library, or file.py[:name].")],
-    param: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter; repeatable.")
-    ] = None,
+    param: Params = None,
     as_json: Json = False,
 ) -> None:
     """One program."""
@@ -130,6 +147,28 @@ def show_command(
     source = find_source(program)
     compiled = compile_source(source, parameters_of(param or []))
     _print(program_json(source, compiled) if as_json else program_lines(source, compiled))
+
+
+def export_command(
+    program: Annotated[str, typer.Argument(help="A name of the library, or file.py[:name].")],
+    promela: Annotated[bool, typer.Option("--promela", help="A Promela model, for Spin.")] = False,
+    param: Params = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write to a new file.")
+    ] = None,
+) -> None:
+    """One program for another checker."""
+    from model.promela import promela as promela_of
+    from service.exporting import write_new
+    from storage.sources import compile_source, find_source, parameters_of
+
+    if not promela:
+        raise typer.BadParameter("say in which language: --promela is the only one so far")
+    text = promela_of(compile_source(find_source(program), parameters_of(param or [])))
+    if output is None:
+        _print(text.rstrip("\n"))
+    else:
+        write_new(output, text)
 
 
 def failures_list(
