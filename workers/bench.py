@@ -44,6 +44,7 @@ def measurements() -> dict[str, Measurement]:
     """All of them, by name, in the order of the table. Adding one is adding a line here."""
     known = (
         Measurement("engine", "the engine against scalar C, and compiling", engine_figures),
+        Measurement("spin", "the explorer against Spin on the same program", spin_figures),
         Measurement(
             "first_failure_seconds",
             "from the command to a stored, minimized failure, in one process",
@@ -92,6 +93,17 @@ def engine_figures() -> Figures:
         return engine_measurements()
     except FileNotFoundError as error:
         raise BenchError(f"{error}\n    install gcc, or leave it out with --only") from error
+
+
+def spin_figures() -> Figures:
+    """The explorer's ratio to Spin; none, with the reason on stderr, where Spin is missing."""
+    from workers.bench_spin import measurements as spin_measurements
+
+    try:
+        return spin_measurements()
+    except FileNotFoundError as error:
+        print(f"left out: {error}", file=sys.stderr)
+        return {}
 
 
 def first_failure_seconds(*, workers: int) -> float:
