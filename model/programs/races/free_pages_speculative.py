@@ -18,7 +18,7 @@ PageHead after it has dropped its reference, when the block may be gone: P1 is f
 
 Left out: the lock of the tree, higher orders. Nobody waits for a grace period.
 
-Found within 10,000 schedules, smallest with 3 preemptions:
+Found within 20,000 schedules, smallest with 3 preemptions:
 
                                                             count buddy buddy
     find_get_entry        truncate_and_allocate        slot  [P0]  [P0]  [P1]

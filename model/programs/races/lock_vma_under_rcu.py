@@ -69,7 +69,7 @@ def lock_vma_under_rcu(p):
     def vma_refcount_put():
         mm = READ_ONCE(vm_mm)
         left = atomic_dec_return_release(vm_refcnt)  # __refcount_dec_and_test()
-        if left == VMA_LOCK_OFFSET:  # is_vma_writer_only()
+        if left >= VMA_LOCK_OFFSET and left <= VMA_LOCK_OFFSET + 1:  # is_vma_writer_only()
             WRITE_ONCE(vma_writer_wait[mm], 0)  # rcuwait_wake_up()
             assert mm_count[mm] != 0, "KASAN: use of a freed struct mm_struct"
 

@@ -7,29 +7,32 @@ a11ddb37bf36 "ipc/mqueue, msg, sem: avoid relying on a stack reference past its 
 CVE-2021-47069), ipc/mqueue.c: __pipelined_op() in do_mq_timedsend() against wq_sleep() in
 do_mq_timedreceive(). The same shape in futex requeue-PI (b549113738e8, 6.17, CVE-2025-39977) and in
 smp_call_function_mask() (cc7a486cac78, 2008). STATE_READY lets a receiver whose sleep has just
-timed out return without the lock; this->task is then read from a stack that is somebody else's. The
-fix reads it before the store.
+timed out return without the lock; this->task is then read once more, from a stack that is somebody
+else's. The fix keeps what was read before the store.
 
 Left out: sleeping (the receiver's timeout is always about to expire), wake_up_q(), signals.
 
-Found within 1,000 schedules, smallest with 2 preemptions:
+Found within 5,000 schedules, smallest with 2 preemptions:
 
-    receive   do_mq_timedsend                        waiting       state task
-    -------   ---------------                        -------       ----- ----
-                                                           0  STATE_NONE    0
+    receive  do_mq_timedsend                   waiting       state task usage
+    -------  ---------------                   -------       ----- ---- -----
+                                                     0  STATE_NONE    0     1
     spin_lock(info_lock)
     message != 0
-    task = 1                                                                1
-    waiting = 1                                            1
+    task = 1                                                          1
+    waiting = 1                                      1
     spin_unlock(info_lock)
          <preempted>
-              spin_lock(info_lock)
-              waiting != 0
-              waiting = 0                                  0
-              smp_store_release(state, STATE_READY)          STATE_READY
-                   <preempted>
+             spin_lock(info_lock)
+             waiting != 0
+             waiting = 0                             0
+             task
+             refcount_inc(usage)                                            2
+             smp_store_release(state,                  STATE_READY
+                 STATE_READY)
+                  <preempted>
     state == STATE_READY
-              task  <-- a stack is read that its owner has left
+             task  <-- a stack is read that its owner has left
 """
 
 from model.language import *
@@ -69,20 +72,19 @@ def mqueue_pipelined_send(p):
         spin_unlock(info_lock)
         on_stack = 0
 
-    def get_receiver():
-        """get_task_struct(this->task), by way of the receiver's stack."""
+    def read_task():
+        """this->task, on the receiver's stack."""
         READ_ONCE(task)
         assert on_stack == 1, "a stack is read that its owner has left"
-        refcount_inc(usage)
 
     def pipelined_op():
         """__pipelined_op()."""
         WRITE_ONCE(waiting, 0)  # list_del(&this->list)
-        if p.fixed:
-            get_receiver()
+        read_task()
+        refcount_inc(usage)  # get_task_struct()
         smp_store_release(state, STATE_READY)
         if not p.fixed:
-            get_receiver()  # in wake_q_add()
+            read_task()  # wake_q_add_safe(wake_q, this->task)
 
     @p.thread()
     def do_mq_timedsend():
