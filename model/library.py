@@ -29,7 +29,6 @@ from model.programs.races.get_state_synchronize_rcu_full import get_state_synchr
 from model.programs.races.gup_fast_collapse import gup_fast_collapse
 from model.programs.races.ip_set_init_comment import ip_set_init_comment
 from model.programs.races.lock_vma_under_rcu import lock_vma_under_rcu
-from model.programs.races.mem_cgroup_move_parent import mem_cgroup_move_parent
 from model.programs.races.mqueue_pipelined_send import mqueue_pipelined_send
 from model.programs.races.page_uptodate import page_uptodate
 from model.programs.races.prep_compound_gigantic_page import prep_compound_gigantic_page
@@ -69,7 +68,6 @@ _RACES = (
     gup_fast_collapse,
     ip_set_init_comment,
     lock_vma_under_rcu,
-    mem_cgroup_move_parent,
     mqueue_pipelined_send,
     page_uptodate,
     prep_compound_gigantic_page,

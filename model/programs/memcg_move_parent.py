@@ -18,17 +18,7 @@ after an allocation (stable_counts, patch 9), or patch 6 asserts a reader (rcu_a
 The first hunk of patch 2 (get_under_lock) takes it under lru_lock by get_page(). In our model of
 v3.1 that opens a race: put_page() brings the count to 0 first, and takes lru_lock to leave the list
 afterwards, so that a page on the list may have no reference; get_page() raises its count from 0,
-and the page is freed with a count:
-
-    CPU 0  last_user: put_page()            CPU 1  force_empty_list
-    dec_and_test(count[PAGE])  -> 0
-                                           spin_lock(lru_lock)
-                                           PAGE is the last on the list
-                                           get_page(PAGE)  0 -> 1
-                                           spin_unlock(lru_lock)
-    PageLRU(PAGE)? spin_lock(lru_lock)
-    leaves the list; spin_unlock(lru_lock)
-    free_hot_cold_page(PAGE)  <-- page freed with a count
+and the page is freed with a count.
 
 get_page_unless_zero() under the lock (unless_zero=on) closes both, as __isolate_lru_page() does; it
 is the variant that patch 6 leaves alone.
@@ -37,6 +27,27 @@ Sources, all of v3.1: mem_cgroup_force_empty_list(), mem_cgroup_move_parent() (m
 isolate_lru_page(), putback_lru_page() (mm/vmscan.c); put_page(), __page_cache_release()
 (mm/swap.c). Left out: the charge itself, pagevecs (a page put back is on the list at once), a
 cgroup with two pages.
+
+Found within 1,000 schedules (get_under_lock=on), smallest with 2 preemptions:
+
+                                                       count page_lru on_list
+    last_user                  force_empty_list       [PAGE]   [PAGE]  [PAGE]
+    ---------                  ----------------       ------   ------  ------
+                                                           1        1       1
+    use the page
+    dec_and_test(count[page])                              0
+    page_lru[page]
+         <preempted>
+                               spin_lock(lru_lock)
+                               on_list[PAGE] == 0
+                               inc(count[page])            1
+                               spin_unlock(lru_lock)
+                                    <preempted>
+    spin_lock(lru_lock)
+    page_lru[page] = 0                                              0
+    on_list[page] = 0                                                       0
+    spin_unlock(lru_lock)
+    free_hot_cold_page(page)  <-- page freed while referenced
 """
 
 from model.language import *

@@ -22,9 +22,9 @@ from model.minimize import PROVED, Minimal, minimize
 from model.program import Program
 from model.programs import races
 from model.signature import signature_of
+from tests.programs.test_results import CLAIMS, Claim
 
 STATES_MAX = 100_000
-RESULT = re.compile(r"^Result: (?P<verdict>ok|violation)(?: \((?P<given>.*)\))?$", re.MULTILINE)
 FOUND = re.compile(
     r"^Found within (?P<schedules>[\d,]+) schedules(?: \((?P<given>.*)\))?,"
     r" smallest with (?P<preemptions>\d) preemptions?:\n\n(?P<told>(?:    .*\n|\n)+)",
@@ -76,14 +76,9 @@ def races_of(source: ProgramSource) -> list[Race]:
     ]
 
 
-def variants(source: ProgramSource, verdict: str) -> list[str]:
-    matches = RESULT.finditer(header(source))
-    return [match["given"] or "" for match in matches if match["verdict"] == verdict]
-
-
 SOURCES = [source for source in PROGRAMS.values() if Path(source.file).parent.name == "races"]
-RACES = [race for source in SOURCES for race in races_of(source)]
-MENDED = [(source, given) for source in SOURCES for given in variants(source, "ok")]
+RACES = [race for source in PROGRAMS.values() for race in races_of(source)]
+MENDED = [claim for claim in CLAIMS if claim.verdict == "ok" and claim.source in SOURCES]
 
 
 def drawn(program: Program, minimal: Minimal) -> str:
@@ -114,9 +109,10 @@ def minimal_as_told(race: Race) -> Minimal:
 def test_every_broken_variant_tells_its_interleaving():
     files = {path.stem for path in Path(races.__file__).parent.glob("*.py")} - {"__init__"}
     assert files == {source.name for source in SOURCES}
-    for source in SOURCES:
-        assert variants(source, "violation") == [race.given for race in races_of(source)]
-        assert variants(source, "ok")
+    told = [(race.source, tuple(values(race.given).items())) for race in RACES]
+    broken = [claim for claim in CLAIMS if claim.verdict == "violation" and claim.source in SOURCES]
+    assert {(claim.source, claim.parameters) for claim in broken} <= set(told)
+    assert len(told) == len(set(told))
 
 
 @pytest.mark.parametrize("race", RACES, ids=str)
@@ -126,9 +122,8 @@ def test_a_race_is_found_and_minimized_to_exactly_the_interleaving_of_its_header
     assert set(minimal.proof.values()) == {PROVED}
 
 
-@pytest.mark.parametrize(
-    ("source", "given"), MENDED, ids=[f"{source.name}({given})" for source, given in MENDED]
-)
-def test_what_the_fix_leaves_is_proved_clean(source: ProgramSource, given: str):
-    explored = explore(source.compile(**values(given)), states_max=STATES_MAX)
+@pytest.mark.parametrize("claim", MENDED, ids=str)
+def test_what_the_fix_leaves_is_proved_clean(claim: Claim):
+    program = claim.source.compile(**dict(claim.parameters))
+    explored = explore(program, states_max=STATES_MAX)
     assert explored.exhausted and not explored.sites and not explored.discarded

@@ -11,30 +11,21 @@ was found in review, before any release. The fix, and what was merged: get_page_
 first.
 
 What the pages share with v3.1 is kernel/pages.py. Left out: the steps of the split before its
-refcounting, the page table (one thread maps, splits and unmaps in turn), lru_lock.
+refcounting, the page table (one thread pins, splits and unmaps in turn), lru_lock.
 
 The smallest interleaving leaves the split in the middle of its refcounting: its compound_lock then
 stops __get_page_tail() without a second preemption. Before the split, with two, would do as well.
 
 Found within 2,000 schedules, smallest with 1 preemption:
 
-                                     count  count  buddy  buddy  flags  flags
-    map_split_and_unmap  direct_io  [HEAD] [TAIL] [HEAD] [TAIL] [HEAD] [TAIL]
-    -------------------  ---------  ------ ------ ------ ------ ------ ------
-                                         0      0      1      1      0      0
-    __rmqueue(): take HEAD and                         0      0
-        TAIL
-    count[HEAD] != 0
-    count[TAIL] != 0
-    count[HEAD] = 1                      1
-    set_bit(PG_head, flags[HEAD])                                    1
-    set_bit(PG_tail, flags[TAIL])                                           2
-    first_page = HEAD
-    mapcount = 1
+                                     count  count  buddy                flags
+    pin_split_and_unmap  direct_io  [HEAD] [TAIL] [HEAD] tail_mapcount [HEAD]
+    -------------------  ---------  ------ ------ ------ ------------- ------
+                                         1      0      0             0      1
     test_bit(PG_tail, flags[page])
     head = first_page  -> HEAD
     inc(count[head])                     2
-    inc(tail_mapcount)
+    inc(tail_mapcount)                                               1
     pinned = 1
     spin_lock(compound_lock)
     pins = tail_mapcount  -> 1
@@ -43,13 +34,12 @@ Found within 2,000 schedules, smallest with 1 preemption:
         count[TAIL])
          <preempted>
                          wait_event(pinned == 1, may_end_here=True)
-                         test_bit(PG_tail, flags[TAIL])
+                         test_bit(PG_tail, flags[page])
                          head = first_page  -> HEAD
-                         test_bit(PG_tail, flags[TAIL])
-    clear_bit(PG_tail,                                                      0
-        flags[TAIL])
+                         test_bit(PG_tail, flags[page])
+    clear_bit(PG_tail, flags[TAIL])
     sub(pins, count[HEAD])               1
-    clear_bit(PG_head,                                               0
+    clear_bit(PG_head,                                                      0
         flags[HEAD])
     spin_unlock(compound_lock)
     flags[page] != 0
@@ -74,28 +64,17 @@ HEAD, TAIL, NONE = pages
 def get_page_tail(p):
     """get_page() of a tail takes a lock in a head page that nothing keeps from being freed."""
     mm = page_counts(
-        p, pages, Kernel(tail_pins="mapcount"), init={}, free=[HEAD, TAIL], huge=(HEAD, TAIL)
+        p, pages, Kernel(tail_pins="mapcount"), init={HEAD: 1}, huge=(HEAD, TAIL), allocated=True
     )
     count, flags, buddy, refs, huge = mm.count, mm.flags, mm.buddy, mm.refs, mm.huge
-    mapcount, tail_mapcount, first_page = mm.mapcount, mm.tail_mapcount, mm.first_page
-    compound_lock, get_page, put_page = mm.compound_lock, mm.get_page, mm.put_page
+    tail_mapcount, first_page, compound_lock = mm.tail_mapcount, mm.first_page, mm.compound_lock
+    get_page, put_page, compound_trans_head = mm.get_page, mm.put_page, mm.compound_trans_head
     get_page_unless_zero, split_refcount = mm.get_page_unless_zero, mm.split_refcount
-    alloc_huge_page = mm.alloc_huge_page
     pinned = p.shared("pinned", boolean)
 
-    def compound_trans_head():
-        """The head, not pinned, of what is a tail at two looks; NONE where it is none."""
-        if not test_bit(PG_tail, flags[TAIL]):
-            return NONE
-        head = READ_ONCE(first_page)
-        smp_rmb()
-        if not test_bit(PG_tail, flags[TAIL]):
-            return NONE
-        return head
-
     def __get_page_tail():
-        head = compound_trans_head()
-        if head == NONE:
+        head = compound_trans_head(TAIL)
+        if head == TAIL:
             return False
         if p.fixed:
             if not get_page_unless_zero(head):
@@ -132,9 +111,7 @@ def get_page_tail(p):
         drop_pin()
 
     @p.thread()
-    def map_split_and_unmap():
-        alloc_huge_page()
-        WRITE_ONCE(mapcount, 1)
+    def pin_split_and_unmap():
         get_page(TAIL)  # follow_page(), for direct_io
         refs[HEAD] += 1
         refs[TAIL] += 1
