@@ -11,7 +11,7 @@ from tests.differential.random_programs import Drawn, programs
 from tests.differential.test_engines import COMBINATIONS_MAX, drawing
 from tests.programs.test_results import CLAIMS, STATES_MAX, Claim
 from tests.toy_programs import PROGRAMS
-from workers.spin import compiled_model, missing
+from workers.spin import SpinError, compiled_model, missing
 
 EXAMPLES = 100
 STATES_OF_RANDOM = 20_000
@@ -35,6 +35,12 @@ def expect_agreement(program: Program, explored: Explored, *, optimize: str = "-
 @pytest.mark.parametrize("program", SMALL, ids=lambda program: program.name)
 def test_spin_agrees_on_small_programs(program):
     expect_agreement(program, explore(program))
+
+
+def test_a_search_that_was_cut_off_says_nothing():
+    shallow = compiled_model(PROGRAMS[0], optimize="-O0", depth_max=5, hash_bits=20)
+    with shallow as search, pytest.raises(SpinError, match="max search depth too small"):
+        search()
 
 
 @pytest.mark.slow
