@@ -102,7 +102,7 @@ class Explorer:
         while self.frontier and self.transitions < enough:
             if self._expanded == self._layer_end:
                 self._layer_end, self.depth = self.states, self.depth + 1
-            end = min(self._expanded + self._successors.rows_max, self._layer_end)
+            end = self._chunk_begin(len(self._chunks) + 1)
             expanded = self._expand(self._expanded, end)
             self._note(expanded)
             self._visited.insert(expanded.rows)
@@ -151,11 +151,11 @@ class Explorer:
         return Trace(self.program, tuple(events), machine.outcome, machine.site)
 
     def snapshot(self) -> Snapshot:
-        """All that is needed to go on, as plain arrays."""
+        """All that is needed to go on, as plain arrays; the table of states is no copy."""
         found = [(site, depth, chunk) for site, (depth, chunk) in self._found.items()]
         numbers = (self._expanded, self._layer_end, self.transitions, self.depth, self.discarded)
         return {
-            "table": self._visited.rows.copy(),
+            "table": self._visited.rows,
             "chunks": np.array(self._chunks, np.int64).reshape(-1, 2),
             "found": np.array(found, np.int64).reshape(-1, 3),
             "numbers": np.array(numbers, np.int64),
@@ -191,7 +191,12 @@ class Explorer:
         return self._expand(self._chunk_begin(chunk), self._chunk_begin(chunk + 1))
 
     def _chunk_begin(self, chunk: int) -> int:
-        return self._chunks[chunk][0] if chunk < len(self._chunks) else self._expanded
+        """Where a chunk begins, up to the one after the next: a full memory may cut that off."""
+        if chunk < len(self._chunks):
+            return self._chunks[chunk][0]
+        if chunk == len(self._chunks):
+            return self._expanded
+        return min(self._expanded + self._successors.rows_max, self._layer_end)
 
 
 def explore(program: Program, *, memory: int = MEMORY, states_max: int | None = None) -> Explored:

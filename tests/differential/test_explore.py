@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given
 
 from model.explore import Explorer, Verdict, explore
+from model.language import READ_ONCE, WRITE_ONCE, program, uint
 from model.programs.thp_split import REFERENCE, thp_split
 from tests import exploring
 from tests.differential.lockstep import combinations_of_draws
@@ -87,3 +88,25 @@ def test_a_full_memory_proves_nothing():
     explored = explore(crossed_locks.compile(), memory=1)
     assert not explored.exhausted and explored.frontier > 0
     assert explored.verdict is Verdict.BOUNDED
+
+
+@program(steps_max=9)
+def early(p):
+    """Who reads before the other has written is wrong, at the first step."""
+    flag = p.shared("flag", uint(1))
+
+    @p.thread()
+    def read():
+        value = READ_ONCE(flag)
+        assert value == 1, "too early"
+
+    @p.thread()
+    def write():
+        WRITE_ONCE(flag, 1)
+
+
+def test_a_violation_in_the_chunk_that_filled_the_memory_has_a_trace():
+    explorer = finished(early.compile(), memory=1)
+    ((site, steps),) = explorer.explored().sites.items()
+    assert explorer.frontier and steps == 1
+    assert len(explorer.trace(site).events) == 1
