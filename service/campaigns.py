@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from service.reading import columns, option_for, pretty
+from service.verifications import verification_lines, verification_object
 from storage.campaigns import CampaignSummary, CampaignTotals
 
 
@@ -11,21 +12,21 @@ def campaigns_lines(found: Sequence[CampaignSummary], *, database: str) -> list[
     """One line a campaign."""
     if not found:
         return [f"no campaign is stored in {database}"]
-    head = ("#", "program", "seed", "state", "schedules", "violations", "started")
+    head = ("#", "kind", "program", "state", "executed", "violations", "started")
     rows = [
         (
             str(each.campaign_id),
+            each.plan.kind.value,
             each.program_name,
-            str(each.plan.root_seed),
             each.state.value,
-            f"{each.schedules:,}",
+            _executed(each),
             f"{each.violations:,}",
             f"{each.started_at:%Y-%m-%d %H:%M}",
         )
         for each in found
     ]
     see = f"gracefuzz campaigns show {found[0].campaign_id}{option_for(database)}"
-    return [*columns([head, *rows], right=frozenset({0, 2, 4, 5})), "", f"see one:  {see}"]
+    return [*columns([head, *rows], right=frozenset({0, 4, 5})), "", f"see one:  {see}"]
 
 
 def campaigns_json(found: Sequence[CampaignSummary]) -> str:
@@ -35,17 +36,16 @@ def campaigns_json(found: Sequence[CampaignSummary]) -> str:
 
 def campaign_lines(summary: CampaignSummary, totals: CampaignTotals) -> list[str]:
     """All that is known of a campaign."""
+    if summary.verification is not None:
+        return [*_head(summary), *verification_lines(summary.verification)]
     plan = summary.plan
-    ended = "" if summary.ended_at is None else f" to {summary.ended_at:%H:%M:%S} (UTC)"
     excluded = ", ".join(map(str, plan.excluded_failures)) or "none"
     lines = [
-        f"campaign {summary.campaign_id}   {summary.program_name}   seed {plan.root_seed}",
-        f"state       {summary.state.value}" + (f": {summary.ending}" if summary.ending else ""),
-        f"time        {summary.started_at:%Y-%m-%d %H:%M:%S}{ended}",
+        *_head(summary),
+        f"seed        {plan.root_seed}",
         f"scheduler   {plan.scheduler}, engine revision {plan.engine_revision}",
         f"budget      {plan.budget}",
         f"excluded    {excluded}",
-        f"ir hash     {plan.program_ir_hash}",
         "",
         f"blocks      {totals.blocks_done:,}",
         f"schedules   {totals.schedules:,}",
@@ -73,6 +73,23 @@ def campaign_json(summary: CampaignSummary, totals: CampaignTotals) -> str:
     )
 
 
+def _head(summary: CampaignSummary) -> list[str]:
+    """What every kind of campaign has."""
+    ended = "" if summary.ended_at is None else f" to {summary.ended_at:%H:%M:%S} (UTC)"
+    return [
+        f"campaign {summary.campaign_id}   {summary.plan.kind.value}   {summary.program_name}",
+        f"state       {summary.state.value}" + (f": {summary.ending}" if summary.ending else ""),
+        f"time        {summary.started_at:%Y-%m-%d %H:%M:%S}{ended}",
+        f"ir hash     {summary.plan.program_ir_hash}",
+    ]
+
+
+def _executed(each: CampaignSummary) -> str:
+    if each.verification is not None:
+        return f"{each.verification.figures.states:,} states"
+    return f"{each.schedules:,} schedules"
+
+
 def _counts(counts: Mapping[str, int]) -> list[str]:
     rows = [(f"  {name}", f"{count:,}") for name, count in counts.items()]
     return columns(rows, right=frozenset({1})) or ["  none"]
@@ -81,6 +98,7 @@ def _counts(counts: Mapping[str, int]) -> list[str]:
 def _summary(each: CampaignSummary) -> dict[str, object]:
     return {
         "campaign": each.campaign_id,
+        "kind": each.plan.kind.value,
         "program": each.program_name,
         "ir_hash": each.plan.program_ir_hash,
         "scheduler": each.plan.scheduler,
@@ -96,4 +114,7 @@ def _summary(each: CampaignSummary) -> dict[str, object]:
         "schedules": str(each.schedules),
         "steps": str(each.steps),
         "violations": str(each.violations),
+        "verification": None
+        if each.verification is None
+        else verification_object(each.verification),
     }

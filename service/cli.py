@@ -1,7 +1,8 @@
 """`gracefuzz`: the command line, put together from what each package contributes.
 
 Results go to stdout, messages to stderr. The exit code is 0 where all is clean, 1 where violations
-were found, 2 for what the person can mend, 3 for what gracefuzz or its surroundings did.
+were found, 2 for what the person can mend, 3 for what gracefuzz or its surroundings did, 4 where
+verifying found nothing and proved nothing.
 """
 
 import errno
@@ -34,6 +35,8 @@ Start here:
   gracefuzz programs
 
   gracefuzz fuzz thp_split
+
+  gracefuzz verify thp_split
 
   gracefuzz failures list
 """
@@ -88,7 +91,14 @@ def exit_code_of(error: Exception) -> int | None:
     # Imported here: SQL is not needed to say what a command is called.
     from model.promela import CannotExport
     from service.exporting import OutputError
-    from storage.errors import StorageError, UnknownCampaign, UnknownFailure, UnknownProgram
+    from storage.errors import (
+        CampaignBusy,
+        NotResumable,
+        StorageError,
+        UnknownCampaign,
+        UnknownFailure,
+        UnknownProgram,
+    )
     from storage.sources import SourceError
 
     codes: dict[type[Exception], int] = {
@@ -97,6 +107,8 @@ def exit_code_of(error: Exception) -> int | None:
         OutputError: USAGE,
         ParameterError: USAGE,
         SourceError: USAGE,
+        CampaignBusy: USAGE,
+        NotResumable: USAGE,
         UnknownCampaign: USAGE,
         UnknownFailure: USAGE,
         UnknownProgram: USAGE,

@@ -89,7 +89,9 @@ Examples:
 """
 
 CAMPAIGNS_HELP = """
-List the campaigns of a database, newest first.
+List the campaigns of a database, newest first: what fuzzes and what verifies.
+
+A campaign whose process was killed is shown as interrupted, whatever it could still say itself.
 
 Examples:
 
@@ -99,7 +101,7 @@ Examples:
 """
 
 CAMPAIGN_HELP = """
-Show a campaign: what was asked, what was executed, exactly, and how it ended.
+Show a campaign: what was asked, what was executed or explored, exactly, and how it ended.
 
 Examples:
 
@@ -236,9 +238,12 @@ def campaigns_list(
     from service.campaigns import campaigns_json, campaigns_lines
     from service.reading import existing_database
     from storage.campaigns import list_campaigns
+    from storage.claims import observed
 
-    with existing_database(db) as database, database.read() as session:
-        found = list_campaigns(session, program=program)
+    with existing_database(db) as database:
+        with database.read() as session:
+            stored = list_campaigns(session, program=program)
+        found = [observed(database.path, each) for each in stored]
     _print(campaigns_json(found) if as_json else campaigns_lines(found, database=db))
 
 
@@ -251,9 +256,12 @@ def campaigns_show(
     from service.campaigns import campaign_json, campaign_lines
     from service.reading import existing_database
     from storage.campaigns import campaign_totals, get_campaign
+    from storage.claims import observed
 
-    with existing_database(db) as database, database.read() as session:
-        summary, totals = get_campaign(session, campaign), campaign_totals(session, campaign)
+    with existing_database(db) as database:
+        with database.read() as session:
+            summary, totals = get_campaign(session, campaign), campaign_totals(session, campaign)
+        summary = observed(database.path, summary)
     _print(campaign_json(summary, totals) if as_json else campaign_lines(summary, totals))
 
 

@@ -11,6 +11,7 @@ from storage.failures import FailureSummary, StoredFailure, get_failure
 from storage.programs import ProgramRecord, get_program
 from storage.session import Database
 from storage.sources import library
+from storage.tables import CampaignKind
 
 FINGERPRINT_SHOWN = 8
 
@@ -96,8 +97,7 @@ def failure_lines(loaded: LoadedFailure, *, database: str) -> list[str]:
         f"{counted(record.preemptions, 'preemption')}, "
         f"{counted(record.switches, 'context switch')}, {counted(record.threads, 'thread')}; "
         f"{proof_sentence(record.proof)}",
-        f"first seen  {failure.first_seen_at:%Y-%m-%d %H:%M} in schedule "
-        f"{record.first_schedule_ordinal:,} of campaign {failure.first_campaign_id}; "
+        f"first seen  {failure.first_seen_at:%Y-%m-%d %H:%M} {origin_of(loaded)}; "
         f"{failure.sightings_count:,} sightings recorded",
         "",
         record.diagram.rstrip("\n"),
@@ -130,6 +130,7 @@ def failure_json(loaded: LoadedFailure) -> str:
             "interleaving": json.loads(record.interleaving),
             "diagram": record.diagram,
             "sightings": failure.sightings_count,
+            "origin": loaded.campaign.plan.kind.value,
             "first_campaign": failure.first_campaign_id,
             "first_block": str(failure.first_block),
             "first_lane": failure.first_lane,
@@ -163,8 +164,16 @@ def proof_sentence(proof: str) -> str:
     return "; ".join(open_criteria)
 
 
+def origin_of(loaded: LoadedFailure) -> str:
+    """What showed the failure first."""
+    number = loaded.failure.first_campaign_id
+    if loaded.campaign.plan.kind is CampaignKind.VERIFY:
+        return f"by the verification that is campaign {number}"
+    return f"in schedule {loaded.failure.record.first_schedule_ordinal:,} of campaign {number}"
+
+
 def reproducing_command(loaded: LoadedFailure) -> str:
-    """The command that executes the block again in which the failure was first shown.
+    """The command that explores again, or executes the block again in which it was first shown.
 
     Where the author's file is, the database does not know.
     """
@@ -175,6 +184,8 @@ def reproducing_command(loaded: LoadedFailure) -> str:
         if loaded.program.name in library()
         else f"FILE.py:{loaded.program.name}"
     )
+    if loaded.campaign.plan.kind is CampaignKind.VERIFY:
+        return f"gracefuzz verify {name}{options}"
     return (
         f"gracefuzz fuzz {name}{options} --seed {loaded.campaign.plan.root_seed} "
         f"--block {loaded.failure.first_block}"

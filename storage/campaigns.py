@@ -1,14 +1,15 @@
 """Campaigns: started, ended once, and counted. Their totals change only in `storage.leases`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from storage.errors import UnknownCampaign
+from storage.errors import NotResumable, UnknownCampaign
 from storage.tables import (
+    CampaignKind,
     CampaignRow,
     CampaignState,
     DisagreementRow,
@@ -16,6 +17,13 @@ from storage.tables import (
     LeaseState,
     ProgramRow,
     SiteCountRow,
+    VerificationRow,
+)
+from storage.verifications import (
+    StoredVerification,
+    VerificationFigures,
+    VerificationPlan,
+    verification_of,
 )
 
 
@@ -23,7 +31,8 @@ from storage.tables import (
 class CampaignPlan:
     """What a campaign is to do: with the block numbers, all that decides its results.
 
-    `budget` is JSON text; `excluded_failures` are the numbers of failures to pass over.
+    `budget` is JSON text; `excluded_failures` are the numbers of failures to pass over;
+    `verification` says how to explore, and is None for a campaign that fuzzes.
     """
 
     program_ir_hash: str
@@ -32,6 +41,12 @@ class CampaignPlan:
     engine_revision: str
     budget: str
     excluded_failures: tuple[int, ...] = ()
+    verification: VerificationPlan | None = None
+
+    @property
+    def kind(self) -> CampaignKind:
+        """What the campaign does with its program."""
+        return CampaignKind.FUZZ if self.verification is None else CampaignKind.VERIFY
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +78,7 @@ class CampaignSummary:
     schedules: int
     steps: int
     violations: int
+    verification: StoredVerification | None
 
 
 def start_campaign(session: Session, plan: CampaignPlan, *, now: datetime) -> int:
@@ -71,6 +87,7 @@ def start_campaign(session: Session, plan: CampaignPlan, *, now: datetime) -> in
     The program must have been recorded before.
     """
     row = CampaignRow(
+        kind=plan.kind,
         program_ir_hash=plan.program_ir_hash,
         scheduler=plan.scheduler,
         root_seed=plan.root_seed,
@@ -90,7 +107,47 @@ def start_campaign(session: Session, plan: CampaignPlan, *, now: datetime) -> in
     )
     session.add(row)
     session.flush()
+    if plan.verification is not None:
+        session.add(
+            VerificationRow(
+                campaign_id=row.id,
+                **asdict(plan.verification),
+                **asdict(VerificationFigures()),
+                verdict=None,
+                checkpoint_file=None,
+                checkpoint_sha256=None,
+            )
+        )
     return row.id
+
+
+def check_resumable(session: Session, campaign_id: int) -> StoredVerification:
+    """The verification, where it has not seen every state.
+
+    Raises `UnknownCampaign` and `NotResumable`.
+    """
+    campaign_row(session, campaign_id)
+    row = session.get(VerificationRow, campaign_id)
+    if row is None:
+        raise NotResumable(
+            f"campaign {campaign_id} is no verification: it fuzzes\n"
+            "    only verifications are resumed; start another campaign with gracefuzz fuzz"
+        )
+    if row.verdict is not None and not row.frontier:
+        raise NotResumable(
+            f"campaign {campaign_id} has ended ({row.verdict}): no state is left to visit\n"
+            f"    see it with: gracefuzz campaigns show {campaign_id}"
+        )
+    return verification_of(row)
+
+
+def reopen_campaign(session: Session, campaign_id: int, *, memory_bytes: int) -> None:
+    """Let a verification go on, with another bound of memory; who does so must have claimed it."""
+    check_resumable(session, campaign_id)
+    campaign = campaign_row(session, campaign_id, lock=True)
+    campaign.state, campaign.ending, campaign.ended_at = CampaignState.RUNNING, None, None
+    row = session.get_one(VerificationRow, campaign_id)
+    row.verdict, row.memory_bytes = None, memory_bytes
 
 
 def finish_campaign(
@@ -115,16 +172,22 @@ def finish_campaign(
 
 def list_campaigns(session: Session, *, program: str | None = None) -> tuple[CampaignSummary, ...]:
     """All campaigns, or those of the program named `program`, newest first."""
-    query = select(CampaignRow, ProgramRow.name).join(ProgramRow).order_by(CampaignRow.id.desc())
+    query = (
+        select(CampaignRow, ProgramRow.name, VerificationRow)
+        .join(ProgramRow)
+        .outerjoin(VerificationRow)
+        .order_by(CampaignRow.id.desc())
+    )
     if program is not None:
         query = query.where(ProgramRow.name == program)
-    return tuple(_summary(row, name) for row, name in session.execute(query))
+    return tuple(_summary(row, name, told) for row, name, told in session.execute(query))
 
 
 def get_campaign(session: Session, campaign_id: int) -> CampaignSummary:
     """The campaign with this number; raises `UnknownCampaign`."""
     row = campaign_row(session, campaign_id)
-    return _summary(row, session.get_one(ProgramRow, row.program_ir_hash).name)
+    name = session.get_one(ProgramRow, row.program_ir_hash).name
+    return _summary(row, name, session.get(VerificationRow, campaign_id))
 
 
 def campaign_totals(session: Session, campaign_id: int) -> CampaignTotals:
@@ -156,7 +219,8 @@ def campaign_row(session: Session, campaign_id: int, *, lock: bool = False) -> C
     return row
 
 
-def _summary(row: CampaignRow, program_name: str) -> CampaignSummary:
+def _summary(row: CampaignRow, program_name: str, told: VerificationRow | None) -> CampaignSummary:
+    verification = None if told is None else verification_of(told)
     return CampaignSummary(
         campaign_id=row.id,
         program_name=program_name,
@@ -167,6 +231,7 @@ def _summary(row: CampaignRow, program_name: str) -> CampaignSummary:
             engine_revision=row.engine_revision,
             budget=row.budget,
             excluded_failures=row.excluded_failures,
+            verification=None if verification is None else verification.plan,
         ),
         state=row.state,
         ending=row.ending,
@@ -176,4 +241,5 @@ def _summary(row: CampaignRow, program_name: str) -> CampaignSummary:
         schedules=row.schedules,
         steps=row.steps,
         violations=row.violations,
+        verification=verification,
     )

@@ -28,6 +28,14 @@ class UnknownFailure(StorageError):
     """No failure has this number."""
 
 
+class CampaignBusy(StorageError):
+    """Another process coordinates the campaign."""
+
+
+class NotResumable(StorageError):
+    """The campaign cannot go on: it is of another kind or program, or nothing is left to do."""
+
+
 # What SQLite says -> what it means for this file, and the way out.
 _SENTENCES = {
     "disk is full": (

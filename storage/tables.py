@@ -37,6 +37,21 @@ class CampaignState(StrEnum):
     FAILED = "failed"
 
 
+class CampaignKind(StrEnum):
+    """What a campaign does with its program: random schedules, or every reachable state."""
+
+    FUZZ = "fuzz"
+    VERIFY = "verify"
+
+
+class VerificationVerdict(StrEnum):
+    """What exploring said: nothing is wrong anywhere, something is, or it did not see all."""
+
+    PROVED = "proved"
+    REFUTED = "refuted"
+    BOUNDED = "bounded"
+
+
 class LeaseState(StrEnum):
     """A range of blocks is being executed, or is counted."""
 
@@ -105,6 +120,7 @@ class CampaignRow(Base):
     )
 
     id: Mapped[int] = mapped_column(_RowNumber, primary_key=True)
+    kind: Mapped[CampaignKind] = mapped_column(_state_column(CampaignKind, name="kind"))
     program_ir_hash: Mapped[str] = mapped_column(ForeignKey("programs.ir_hash"))
     scheduler: Mapped[str] = mapped_column(Text)
     root_seed: Mapped[int] = mapped_column(ExactCount)
@@ -121,6 +137,45 @@ class CampaignRow(Base):
     violations: Mapped[int] = mapped_column(ExactCount)
     outcomes: Mapped[Mapping[str, int]] = mapped_column(ExactCounts)
     steps_reached: Mapped[frozenset[str]] = mapped_column(Labels)
+
+
+class VerificationRow(Base):
+    """How far a campaign that explores every state has come, and where it can go on from.
+
+    Its numbers of states are bounded by a machine's memory, those of transitions by its time:
+    neither comes near 2^63.
+    """
+
+    __tablename__ = "verifications"
+    __table_args__ = (
+        CheckConstraint("memory_bytes > 0", name="memory_bytes"),
+        CheckConstraint("frontier >= 0 AND frontier <= states", name="frontier"),
+        CheckConstraint("transitions >= 0", name="transitions"),
+        CheckConstraint("depth >= 0", name="depth"),
+        CheckConstraint("used_bytes >= 0", name="used_bytes"),
+        CheckConstraint(
+            "(checkpoint_file IS NULL) = (checkpoint_sha256 IS NULL)", name="checkpoint"
+        ),
+    )
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
+    memory_bytes: Mapped[int] = mapped_column(BigInteger)
+    symmetry: Mapped[bool]
+    bitstate: Mapped[bool]
+    states: Mapped[int] = mapped_column(BigInteger)
+    transitions: Mapped[int] = mapped_column(BigInteger)
+    frontier: Mapped[int] = mapped_column(BigInteger)
+    depth: Mapped[int] = mapped_column(BigInteger)
+    used_bytes: Mapped[int] = mapped_column(BigInteger)
+    exhausted: Mapped[bool]
+    reduced: Mapped[bool]
+    discarded: Mapped[bool]
+    sites: Mapped[Mapping[str, int]] = mapped_column(ExactCounts)
+    verdict: Mapped[VerificationVerdict | None] = mapped_column(
+        _state_column(VerificationVerdict, name="verdict")
+    )
+    checkpoint_file: Mapped[str | None] = mapped_column(Text)
+    checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
 
 
 class LeaseRow(Base):

@@ -1,4 +1,4 @@
-"""The commands that `workers` adds to the `gracefuzz` command line: `fuzz` and `bench`."""
+"""The commands that `workers` adds to the `gracefuzz` command line: `fuzz`, `verify`, `bench`."""
 
 import os
 import re
@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+
+from workers import verify_command
 
 SECONDS_DEFAULT = 30.0
 SEED_MAX = 2**64 - 1
@@ -59,6 +61,7 @@ class FailOn(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("fuzz", help=FUZZ_HELP)(fuzz_command)
+    verify_command.register(app)
     app.command("bench", help=BENCH_HELP)(bench_command)
 
 

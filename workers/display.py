@@ -1,9 +1,9 @@
 """What a person sees of a campaign: the same few lines while it goes on and when it has ended."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 
 from rich.console import Console
@@ -48,18 +48,23 @@ def lines_of(
     return lines + ([""] + [failure_line(found) for found in failures] if failures else [])
 
 
-def last_lines(progress: Progress, *, database: str) -> list[str]:
-    """What to do next, after a campaign has ended."""
-    if not progress.failures:
+def last_lines(failures: Collection[int], *, database: str) -> list[str]:
+    """What to do next, after a campaign has ended that showed the failures of these numbers."""
+    if not failures:
         return ["", f"no failure was found; what was executed is in {database}"]
-    option = "" if database == "gracefuzz.db" else f" --db {database}"
-    first = min(progress.failures)
+    option = option_for(database)
+    first = min(failures)
     return [
         "",
         f"see one:   gracefuzz failures show {first}{option}",
         f"replay it: gracefuzz failures replay {first} --step{option}",
         f"all of it: gracefuzz failures list{option}",
     ]
+
+
+def option_for(database: str) -> str:
+    """What to add to a suggested command so that it reads the same database."""
+    return "" if database == "gracefuzz.db" else f" --db {database}"
 
 
 def failure_line(found: FoundFailure) -> str:
@@ -104,8 +109,7 @@ class LiveScreen:
     A campaign does not end because nobody looks on: a terminal that is gone is no error.
     """
 
-    def __init__(self, title: Title, console: Console) -> None:
-        self._title = title
+    def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(
             console=console,
@@ -115,7 +119,7 @@ class LiveScreen:
 
     def begin(self) -> None:
         """Take the lower part of the terminal, where there is one."""
-        if self._console.is_terminal:
+        if self.is_watched:
             self._live.start()
 
     def end(self) -> None:
@@ -123,11 +127,14 @@ class LiveScreen:
         with suppress(OSError):
             self._live.stop()
 
-    def show(self, progress: Progress, *, seconds: float) -> None:
+    @property
+    def is_watched(self) -> bool:
+        """True on a terminal; elsewhere lines need not be made."""
+        return self._console.is_terminal
+
+    def show(self, lines: Sequence[str]) -> None:
         """Replace the lines."""
-        if self._console.is_terminal:
-            now = datetime.now(UTC).timestamp()
-            lines = lines_of(self._title, progress, seconds=seconds, timestamp_seconds=now)
+        if self.is_watched:
             with suppress(OSError):
                 self._live.update(styled(lines), refresh=True)
 
@@ -135,6 +142,18 @@ class LiveScreen:
         """Write a message above the lines."""
         with suppress(OSError):
             self._console.print(Text(sentence), soft_wrap=True)
+
+
+@contextmanager
+def watched(console: Console) -> Iterator[LiveScreen]:
+    """A screen that is on inside the block."""
+    sys.stdout.flush()
+    screen = LiveScreen(console)
+    screen.begin()
+    try:
+        yield screen
+    finally:
+        screen.end()
 
 
 def styled(lines: Sequence[str]) -> Text:

@@ -3,10 +3,9 @@
 Opened in the order in which it fails cheaply: the database, the metrics, the workers.
 """
 
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 
 import typer
 from rich.console import Console
@@ -22,7 +21,15 @@ from storage.failures import get_failure
 from storage.programs import get_program
 from storage.session import Database, open_database
 from workers.campaign import Budget, CampaignReport, Coordinator, Order
-from workers.display import LiveScreen, Title, failure_line, last_lines, lines_of, styled
+from workers.display import (
+    LiveScreen,
+    Title,
+    failure_line,
+    last_lines,
+    lines_of,
+    styled,
+    watched,
+)
 from workers.local_pool import LocalPool
 from workers.pool import Pool
 from workers.progress import FoundFailure, Progress, Verdict
@@ -66,7 +73,8 @@ def fuzz(wish: Wish, program: Program, source: str) -> Verdict:
             max(1, wish.workers),
             vector_name(),
         )
-        with showing(title, console, publish, stop) as watcher:
+        with watched(console) as screen:
+            watcher = Watcher(title, screen, publish, stop)
             report = Coordinator(
                 database, pool, order, watcher, lambda: stop.is_requested
             ).execute()
@@ -82,7 +90,7 @@ def conclude(wish: Wish, order: Order, report: CampaignReport, title: Title) -> 
         lines = lines_of(
             title, report.progress, seconds=report.seconds, timestamp_seconds=time.time()
         )
-        lines += last_lines(report.progress, database=wish.database)
+        lines += last_lines(report.progress.failures, database=wish.database)
         lines += [f"campaign {report.campaign_id}: {report.ending.value}"]
         Console(highlight=False, soft_wrap=True).print(styled(lines))
     if verdict is Verdict.INFRASTRUCTURE:
@@ -149,10 +157,10 @@ class Watcher:
     """Passes on what the coordinator says: to the screen, the collector and stderr."""
 
     def __init__(
-        self, screen: LiveScreen, console: Console, publish: Publish, stop: StopRequest
+        self, title: Title, screen: LiveScreen, publish: Publish, stop: StopRequest
     ) -> None:
+        self._title = title
         self._screen = screen
-        self._console = console
         self._publish = publish
         self._stop = stop
         self._stop_was_said = False
@@ -164,27 +172,18 @@ class Watcher:
             self._stop_was_said = True
             self.said("stopping when what is in flight has ended; Ctrl-C again aborts")
         self._publish(progress)
-        self._screen.show(progress, seconds=time.monotonic() - self._begun)
+        if self._screen.is_watched:
+            seconds = time.monotonic() - self._begun
+            now = time.time()
+            self._screen.show(
+                lines_of(self._title, progress, seconds=seconds, timestamp_seconds=now)
+            )
 
     def found(self, failure: FoundFailure) -> None:
         """On a terminal the screen shows it; elsewhere a line does."""
-        if not self._console.is_terminal:
+        if not self._screen.is_watched:
             self.said(("new:" if failure.is_new else "seen:") + failure_line(failure))
 
     def said(self, sentence: str) -> None:
         """A message on stderr."""
         self._screen.say(sentence)
-
-
-@contextmanager
-def showing(
-    title: Title, console: Console, publish: Publish, stop: StopRequest
-) -> Iterator[Watcher]:
-    """A watcher whose screen is on inside the block."""
-    sys.stdout.flush()
-    screen = LiveScreen(title, console)
-    screen.begin()
-    try:
-        yield Watcher(screen, console, publish, stop)
-    finally:
-        screen.end()

@@ -20,6 +20,8 @@ class Ending(Enum):
     ABORTED = "aborted; what was in flight is not counted"
     QUARANTINED = "stopped: too many ranges of blocks killed their workers"
     FAILED = "gracefuzz itself failed"
+    EXHAUSTED = "explored every reachable state"
+    MEMORY_FULL = "its memory was full before every state was seen"
 
 
 class Verdict(IntEnum):
@@ -29,6 +31,7 @@ class Verdict(IntEnum):
     VIOLATIONS = 1
     USAGE = 2
     INFRASTRUCTURE = 3
+    BOUNDED = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,13 @@ from model.program import Program
 from model.program_json import to_json
 from model.schedule import to_lists
 from model.signature import Signature
-from storage.campaigns import CampaignPlan, finish_campaign, start_campaign
+from storage.campaigns import (
+    CampaignPlan,
+    finish_campaign,
+    reopen_campaign,
+    start_campaign,
+)
+from storage.claims import Claim, claim
 from storage.disagreements import DisagreementRecord, record_disagreement
 from storage.failures import (
     FailureRecord,
@@ -29,6 +35,7 @@ from storage.leases import LeaseTotals, begin_lease, complete_lease
 from storage.programs import ProgramRecord, record_program
 from storage.session import Database
 from storage.tables import CampaignState
+from storage.verifications import VerificationPlan
 from workers.backlog import Backlog
 from workers.minimizing import Minimized
 from workers.pool import Executed
@@ -43,12 +50,13 @@ Recorded = tuple[Signature, RecordedSighting]
 
 @dataclass(frozen=True, slots=True)
 class CampaignRecord:
-    """One campaign's place in the database."""
+    """One campaign's place in the database, claimed by this process until it is finished."""
 
     database: Database
     campaign_id: int
     program_name: str
     ir_hash: str
+    _claim: Claim
     _sighted: Counter[Signature] = field(default_factory=Counter)
 
     @staticmethod
@@ -60,9 +68,10 @@ class CampaignRecord:
         scheduler: str,
         root_seed: int,
         budget: str,
-        excluded_failures: tuple[int, ...],
+        excluded_failures: tuple[int, ...] = (),
+        verification: VerificationPlan | None = None,
     ) -> "CampaignRecord":
-        """Store the program and a campaign that is running."""
+        """Store the program and a campaign that is running; raises StorageError."""
         row = ProgramRecord(
             ir_hash=program.hash,
             name=program.name,
@@ -77,11 +86,23 @@ class CampaignRecord:
             engine_revision=str(ENGINE_REVISION),
             budget=budget,
             excluded_failures=excluded_failures,
+            verification=verification,
         )
         with database.write() as session:
             record_program(session, row, now=_now())
             campaign_id = start_campaign(session, plan, now=_now())
-        return CampaignRecord(database, campaign_id, program.name, program.hash)
+            # Claimed before anybody sees it: a campaign that runs has a coordinator.
+            claimed = claim(database.path, campaign_id)
+        return CampaignRecord(database, campaign_id, program.name, program.hash, claimed)
+
+    @staticmethod
+    def resume(
+        database: Database, program: Program, claimed: Claim, campaign_id: int, *, memory_bytes: int
+    ) -> "CampaignRecord":
+        """Let a verification of this program, which was claimed, go on. Raises NotResumable."""
+        with database.write() as session:
+            reopen_campaign(session, campaign_id, memory_bytes=memory_bytes)
+        return CampaignRecord(database, campaign_id, program.name, program.hash, claimed)
 
     def proved_before(self, excluded_failures: tuple[int, ...]) -> dict[Signature, Minimized]:
         """What earlier campaigns have proved minimal in this very IR: it need not be done again.
@@ -98,9 +119,14 @@ class CampaignRecord:
         return {name: minimal for name, minimal in known.items() if minimal.is_proved}
 
     def finish(self, state: CampaignState, *, ending: str) -> None:
-        """The campaign has ended; leases that it still holds are let go."""
+        """The campaign has ended; leases that it still holds are let go, and so is its claim."""
         with self.database.write() as session:
             finish_campaign(session, self.campaign_id, state, ending=ending, now=_now())
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the claim: another process may go on with the campaign."""
+        self._claim.release()
 
     def lease(self, blocks: BlockRange, *, worker: str) -> None:
         """Hold a range that was never held before."""

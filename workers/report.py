@@ -36,13 +36,14 @@ def report_json(report: CampaignReport, order: Order, *, database: str, verdict:
             "disagreements": progress.disagreements,
             "workers_lost": progress.workers_lost,
             "quarantined": [[each.first, each.blocks] for each in progress.quarantined],
-            "failures": [_failure(progress.failures[n]) for n in sorted(progress.failures)],
+            "failures": [failure_object(progress.failures[n]) for n in sorted(progress.failures)],
         },
         indent=2,
     )
 
 
-def _failure(found: FoundFailure) -> dict[str, object]:
+def failure_object(found: FoundFailure) -> dict[str, object]:
+    """A failure that a campaign has shown."""
     minimal = found.minimal
     return {
         "failure": found.failure_id,

@@ -14,6 +14,7 @@ import pytest
 
 from model.program_json import to_json
 from storage.campaigns import campaign_totals
+from storage.claims import LOST
 from storage.session import open_database
 from storage.tables import CampaignState
 from tests.lost_update import lost_update
@@ -196,7 +197,8 @@ def test_a_killed_coordinator_loses_nothing_that_was_stored(tmp_path):
     process.kill()
     process.communicate()
     campaign = stored_campaign(database)
-    assert campaign["state"] == CampaignState.RUNNING and int(campaign["blocks"]) >= 2
+    assert campaign["state"] == CampaignState.INTERRUPTED and int(campaign["blocks"]) >= 2
+    assert campaign["ending"] == LOST
     check_exact(campaign)
     assert gracefuzz("failures", "replay", 1, "--db", database).returncode == 0
 

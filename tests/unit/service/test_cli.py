@@ -8,7 +8,14 @@ import pytest
 
 from model.language.errors import LanguageError, ParameterError, Span
 from service import cli
-from storage.errors import StorageError, UnknownCampaign, UnknownFailure, UnknownProgram
+from storage.errors import (
+    CampaignBusy,
+    NotResumable,
+    StorageError,
+    UnknownCampaign,
+    UnknownFailure,
+    UnknownProgram,
+)
 from storage.sources import SourceError
 
 
@@ -21,6 +28,8 @@ from storage.sources import SourceError
         (UnknownFailure("none has the number"), 2),
         (UnknownCampaign("none has the number"), 2),
         (UnknownProgram("none has the hash"), 2),
+        (CampaignBusy("another process has it"), 2),
+        (NotResumable("it has ended"), 2),
         (StorageError("the disk is full"), 3),
         (ValueError("ours"), None),
         (AssertionError(), None),
@@ -71,6 +80,7 @@ def test_the_version_is_printed_alone(capsys):
 
 COMMANDS = [
     ["fuzz"],
+    ["verify"],
     ["bench"],
     ["programs"],
     ["show"],

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from model.signature import Signature
-from workers.display import LiveScreen, Title, amount, duration, last_lines, lines_of
+from workers.display import Title, amount, duration, last_lines, lines_of, watched
 from workers.minimizing import Minimized
 from workers.progress import FoundFailure, Progress
 from workers.shards import BlockRange
@@ -86,17 +86,15 @@ def test_what_makes_a_result_doubtful_is_on_the_screen(broken):
     ]
 
 
-def test_the_last_lines_name_the_database_where_it_is_not_the_usual_one(progress, broken):
-    assert (
-        last_lines(progress, database="gracefuzz.db")[1] == "see one:   gracefuzz failures show 1"
-    )
-    assert last_lines(progress, database="x.db")[-1].endswith("gracefuzz failures list --db x.db")
-    assert "no failure was found" in last_lines(Progress(broken), database="x.db")[1]
+def test_the_last_lines_name_the_database_where_it_is_not_the_usual_one(progress):
+    found = progress.failures
+    assert last_lines(found, database="gracefuzz.db")[1] == "see one:   gracefuzz failures show 1"
+    assert last_lines(found, database="x.db")[-1].endswith("gracefuzz failures list --db x.db")
+    assert "no failure was found" in last_lines([], database="x.db")[1]
 
 
-def test_nothing_is_drawn_where_there_is_no_terminal(progress, capsys):
-    screen = LiveScreen(TITLE, Console(stderr=True))
-    screen.begin()
-    screen.show(progress, seconds=1.0)
-    screen.end()
+def test_nothing_is_drawn_where_there_is_no_terminal(capsys):
+    with watched(Console(stderr=True)) as screen:
+        screen.show(["a line"])
+        assert not screen.is_watched
     assert capsys.readouterr() == ("", "")
