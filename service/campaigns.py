@@ -51,6 +51,7 @@ def campaign_lines(summary: CampaignSummary, totals: CampaignTotals) -> list[str
         f"schedules   {totals.schedules:,}",
         f"steps       {totals.steps:,}",
         f"reached     {len(totals.steps_reached)} steps of the program",
+        f"states      {states_sentence(totals)}",
         "",
         "outcomes",
     ]
@@ -68,9 +69,26 @@ def campaign_json(summary: CampaignSummary, totals: CampaignTotals) -> str:
             "outcomes": {name: str(count) for name, count in totals.outcomes.items()},
             "sites": {name: str(count) for name, count in totals.site_counts.items()},
             "steps_reached": sorted(totals.steps_reached),
+            "states_seen": str(totals.states_seen.count),
+            "states_seen_exact": totals.states_seen.is_exact,
+            "states_reachable": None
+            if totals.reachable_states is None
+            else str(totals.reachable_states),
             "disagreements": totals.disagreements,
         }
     )
+
+
+def states_sentence(totals: CampaignTotals) -> str:
+    """How many states were seen, of how many where that is known."""
+    seen = totals.states_seen.count
+    sure, about = ("at least", "") if totals.states_seen.is_exact else ("about", "about ")
+    count = f"{about}{seen:,} seen in samples"
+    if totals.reachable_states is None:
+        return f"{count}; gracefuzz verify tells how many there are"
+    reachable = totals.reachable_states
+    part = min(100.0, 100 * seen / reachable)
+    return f"{count}, of {reachable:,} reachable: {sure} {part:.1f} %"
 
 
 def _head(summary: CampaignSummary) -> list[str]:

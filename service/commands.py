@@ -103,6 +103,9 @@ Examples:
 CAMPAIGN_HELP = """
 Show a campaign: what was asked, what was executed or explored, exactly, and how it ended.
 
+The states seen are those of sampled executions only, eight moments of each lane and block: a lower
+bound. Of how many is known where a verification has explored the very same program.
+
 Examples:
 
   gracefuzz campaigns show 1

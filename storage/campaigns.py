@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from model.coverage import StatesSeen
 from storage.errors import NotResumable, UnknownCampaign
 from storage.tables import (
     CampaignKind,
@@ -17,12 +18,14 @@ from storage.tables import (
     LeaseState,
     ProgramRow,
     SiteCountRow,
+    StatesSeenRow,
     VerificationRow,
 )
 from storage.verifications import (
     StoredVerification,
     VerificationFigures,
     VerificationPlan,
+    reachable_states,
     verification_of,
 )
 
@@ -51,7 +54,11 @@ class CampaignPlan:
 
 @dataclass(frozen=True, slots=True)
 class CampaignTotals:
-    """What the completed leases of a campaign add up to, exactly."""
+    """What the completed leases of a campaign add up to, exactly.
+
+    `states_seen` are those among samples; of `reachable_states`, where a verification of the very
+    same program has counted them.
+    """
 
     blocks_done: int
     schedules: int
@@ -60,6 +67,8 @@ class CampaignTotals:
     outcomes: Mapping[str, int]
     site_counts: Mapping[str, int]
     steps_reached: frozenset[str]
+    states_seen: StatesSeen
+    reachable_states: int | None
     disagreements: int
 
 
@@ -195,6 +204,7 @@ def campaign_totals(session: Session, campaign_id: int) -> CampaignTotals:
     row = campaign_row(session, campaign_id)
     sites = select(SiteCountRow).where(SiteCountRow.campaign_id == campaign_id)
     disagreements = select(func.count()).where(DisagreementRow.campaign_id == campaign_id)
+    seen = session.get(StatesSeenRow, campaign_id)
     return CampaignTotals(
         blocks_done=row.blocks_done,
         schedules=row.schedules,
@@ -205,6 +215,8 @@ def campaign_totals(session: Session, campaign_id: int) -> CampaignTotals:
             site.site: site.count for site in session.scalars(sites.order_by(SiteCountRow.site))
         },
         steps_reached=row.steps_reached,
+        states_seen=StatesSeen() if seen is None else StatesSeen(seen.kept),
+        reachable_states=reachable_states(session, row.program_ir_hash),
         disagreements=session.scalar(disagreements) or 0,
     )
 

@@ -6,11 +6,12 @@ Done ranges that touch become one row, so the table grows with work in flight, n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from model.coverage import StatesSeen
 from storage.campaigns import campaign_row
 from storage.tables import (
     CampaignRow,
@@ -19,6 +20,7 @@ from storage.tables import (
     LeaseState,
     SightingRow,
     SiteCountRow,
+    StatesSeenRow,
 )
 
 
@@ -32,6 +34,7 @@ class LeaseTotals:
     outcomes: Mapping[str, int]
     site_hits: Mapping[str, int]
     steps_reached: frozenset[str]
+    states_seen: StatesSeen = field(default_factory=StatesSeen)
 
 
 def begin_lease(
@@ -78,6 +81,7 @@ def complete_lease(
     assert campaign.state is CampaignState.RUNNING, "an ended campaign holds no lease"
     _add_totals(campaign, totals, blocks=lease.blocks)
     _add_site_hits(session, campaign_id, totals.site_hits)
+    _add_states_seen(session, campaign_id, totals.states_seen)
     _forget_counted_sightings(session, lease)
     _join_done_ranges(session, lease)
     return True
@@ -105,6 +109,15 @@ def _add_site_hits(session: Session, campaign_id: int, hits: Mapping[str, int]) 
             session.add(SiteCountRow(campaign_id=campaign_id, site=site, count=hits[site]))
         else:
             row.count += hits[site]
+
+
+def _add_states_seen(session: Session, campaign_id: int, seen: StatesSeen) -> None:
+    row = session.get(StatesSeenRow, campaign_id, with_for_update=True)
+    if row is None:
+        session.add(StatesSeenRow(campaign_id=campaign_id, kept=seen.kept))
+    else:
+        # An equal value is not written again: after a while most leases show nothing new.
+        row.kept = (StatesSeen(row.kept) + seen).kept
 
 
 def _forget_counted_sightings(session: Session, lease: LeaseRow) -> None:

@@ -178,6 +178,15 @@ class VerificationRow(Base):
     checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
 
 
+class StatesSeenRow(Base):
+    """The distinct states among samples of a fuzzing campaign, as `model.coverage` keeps them."""
+
+    __tablename__ = "states_seen"
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
+    kept: Mapped[bytes]
+
+
 class LeaseRow(Base):
     """A range of blocks, held by a worker or done. Done ranges that touch are one row."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from model.circuit.block import BlockResult, Engine, Hit
+from model.coverage import StatesSeen
 from model.interpreter import Trace
 from model.known import Pairs, contains
 from model.program import DEADLOCK_SITE, Outcome, Program
@@ -96,6 +97,7 @@ class ShardResult:
     outcomes: Mapping[str, int] = field(default_factory=dict)
     site_hits: Mapping[str, int] = field(default_factory=dict)
     steps_reached: frozenset[str] = frozenset()
+    states_seen: StatesSeen = field(default_factory=StatesSeen)
     replayed: tuple[Replayed, ...] = ()
     passed_over: int = 0
     disagreements: tuple[Disagreement, ...] = ()
@@ -116,6 +118,7 @@ class ShardResult:
             outcomes=_added(self.outcomes, later.outcomes),
             site_hits=_added(self.site_hits, later.site_hits),
             steps_reached=self.steps_reached | later.steps_reached,
+            states_seen=self.states_seen + later.states_seen,
             replayed=_first_of_each_signature(self.replayed + moved),
             passed_over=self.passed_over + later.passed_over,
             disagreements=self.disagreements + later.disagreements,
@@ -198,6 +201,7 @@ def _run_block(spec: ShardSpec, block: int) -> ShardResult:
             str(engine.program.bodies[body].steps[step].label)
             for body, step in result.steps_reached
         ),
+        states_seen=result.states_seen,
         replayed=_first_of_each_signature(tuple(replayed)),
         passed_over=passed_over,
         disagreements=tuple(disagreements),

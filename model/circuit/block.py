@@ -19,6 +19,8 @@ from model.circuit.block_circuit import BlockCircuit, CircuitScheduler, build_bl
 from model.circuit.emit import emit_block
 from model.circuit.native import LANES, chunk_lanes, compile_ir
 from model.circuit.random_planes import generator
+from model.circuit.sampled_states import StateHashes
+from model.coverage import StatesSeen
 from model.interpreter import Event, Machine, Trace, advance
 from model.program import DEADLOCK_SITE, Outcome, Program
 from model.schedulers.uniform_walk import UniformWalk
@@ -46,8 +48,8 @@ class BlockResult:
     """What a block showed: addable counts, and a bounded choice of its hits.
 
     `site_hits[s]` counts the executions that ended at oracle site s, exactly; `hits` are the first
-    HITS_PER_SITE of each site by pass and lane; `steps_reached` are (body, step) seen executed in
-    samples.
+    HITS_PER_SITE of each site by pass and lane; `steps_reached` are (body, step) seen executed, and
+    `states_seen` the states seen, in samples.
     """
 
     block: int
@@ -57,6 +59,7 @@ class BlockResult:
     site_hits: tuple[int, ...]
     hits: tuple[Hit, ...]
     steps_reached: frozenset[tuple[int, int]]
+    states_seen: StatesSeen
 
 
 @dataclass(slots=True)
@@ -95,6 +98,7 @@ class Engine:
             number, address, address, number, number, number, address, address, number, address
         )
         self._words = self.lanes // 64
+        self._hashes = StateHashes(self.circuit.layout)
         self._hits = _aligned(4096 * (1 + len(self.circuit.code)) * self._words)
 
     # -- running -----------------------------------------------------------------------------------
@@ -124,9 +128,16 @@ class Engine:
             **other,
         }
         assert min(outcomes.values()) >= 0
-        reached = self._steps_reached(samples)
+        sampled = _bits(np.stack(samples).reshape(len(samples), -1, self._words))
         return BlockResult(
-            block, schedules, steps, outcomes, tuple(map(int, site_hits)), _first(hits), reached
+            block,
+            schedules,
+            steps,
+            outcomes,
+            tuple(map(int, site_hits)),
+            _first(hits),
+            self._steps_reached(sampled),
+            StatesSeen.of(self._hashes.of_samples(sampled)),
         )
 
     def recover(
@@ -279,18 +290,15 @@ class Engine:
         chunk.number = number + 1
         return np.concatenate([before, record[: len(self.program.threads) * words]])
 
-    def _steps_reached(self, samples: list[Words]) -> frozenset[tuple[int, int]]:
-        layout, words = self.circuit.layout, self._words
-        table = np.stack(samples).reshape(len(samples), -1, words)
+    def _steps_reached(self, samples: NDArray[np.uint8]) -> frozenset[tuple[int, int]]:
+        """From samples [sample, planes and stepping threads, lane]."""
+        layout = self.circuit.layout
         reached: set[tuple[int, int]] = set()
         for number, thread in enumerate(self.program.threads):
             body = layout.bodies[thread.body]
             start = layout.position["pc", number, 0]
-            bits = _bits(table[:, start : start + body.pc_width, :])
-            codes = _numbers(bits)
-            stepping = _bits(table[:, len(layout.planes) + number, :][:, None, :])[:, 0, :].astype(
-                bool
-            )
+            codes = _numbers(samples[:, start : start + body.pc_width])
+            stepping = samples[:, len(layout.planes) + number].astype(bool)
             seen = np.unique(codes[stepping])
             names = {code: pc for pc, code in body.codes.items()}
             reached |= {(thread.body, names[int(code)]) for code in seen}

@@ -1,10 +1,13 @@
 """Totals change exactly once for each lease, whatever is repeated or lost."""
 
 import random
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 
+from model.coverage import StatesSeen
 from storage.campaigns import CampaignPlan, campaign_totals, finish_campaign, start_campaign
 from storage.errors import UnknownCampaign
 from storage.leases import LeaseTotals, begin_lease, complete_lease
@@ -129,3 +132,18 @@ def test_leases_of_two_campaigns_do_not_meet(database, campaign_id, now):
 def test_an_unknown_campaign_is_named(database):
     with pytest.raises(UnknownCampaign):
         begin(database, 7, 0)
+
+
+def test_states_seen_are_added_once_with_the_lease_that_saw_them(database, campaign_id):
+    first, second = (StatesSeen.of(np.array(seen, np.uint64)) for seen in ([1, 2, 3], [3, 4]))
+    for block, seen in ((0, first), (1, second), (1, StatesSeen.of(np.array([9], np.uint64)))):
+        with database.write() as session:
+            begin_lease(session, campaign_id, first_block=block, blocks=1, worker="w")
+            complete_lease(
+                session,
+                campaign_id,
+                first_block=block,
+                totals=replace(TOTALS, states_seen=seen),
+            )
+    with database.read() as session:
+        assert campaign_totals(session, campaign_id).states_seen == first + second
