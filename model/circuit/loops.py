@@ -26,12 +26,13 @@ class Value:
         return Value(self.code, getattr(self.code.b, operation)(self.raw, self._raw(other)))
 
     def _raw(self, other: Value | int) -> Any:
-        if isinstance(other, Value):
-            return other.raw
         kind = self.raw.type
-        if isinstance(kind, ll.VectorType):
-            return ll.Constant(kind, [other] * kind.count)
-        return ll.Constant(kind, other)
+        if isinstance(other, int):
+            vector = isinstance(kind, ll.VectorType)
+            return ll.Constant(kind, [other] * kind.count if vector else other)
+        if isinstance(kind, ll.VectorType) and not isinstance(other.raw.type, ll.VectorType):
+            return self.code.splat(other, kind)
+        return other.raw
 
     def _compare(self, operation: str, other: Value | int) -> Value:
         return Value(self.code, self.code.b.icmp_unsigned(operation, self.raw, self._raw(other)))
@@ -78,6 +79,15 @@ class Value:
     def trailing_zeros(self) -> Value:
         """The position of the lowest bit that is set; undefined for 0."""
         return Value(self.code, self.code.b.cttz(self.raw, ll.Constant(ll.IntType(1), 1)))
+
+    def bits(self) -> Value:
+        """A vector of truths as an integer, the first one lowest."""
+        b, count = self.code.b, self.raw.type.count
+        return Value(self.code, b.bitcast(self.raw, ll.IntType(count))).number()
+
+    def at_most(self, bound: int) -> Value:
+        """The smaller of this and a bound."""
+        return (self < bound).choose(self, bound)
 
     def choose(self, then: Value | int, orelse: Value | int) -> Value:
         """`then` where this truth holds, else `orelse`, both of 64 bits."""
@@ -187,6 +197,19 @@ class Function:
     def variable(self, first: Value | int) -> Variable:
         """A variable."""
         return Variable(self, first)
+
+    def room(self, size: int) -> Array:
+        """An array of integers of 64 bits that lives as long as the call."""
+        with self.b.goto_entry_block():
+            array = self.b.alloca(i64, size)
+        return Array(self, array, i64)
+
+    def splat(self, value: Value, kind: ll.VectorType) -> Any:
+        """A vector of which every element is the lowest bits of a value."""
+        narrow = self.b.trunc(value.raw, kind.element)
+        only = self.b.insert_element(ll.Constant(kind, ll.Undefined), narrow, ll.Constant(u32, 0))
+        zeros = ll.Constant(ll.VectorType(u32, kind.count), [0] * kind.count)
+        return self.b.shuffle_vector(only, only, zeros)
 
     def call(self, function: Function, *arguments: Value | Array | int) -> Value:
         """Call a function of the module."""

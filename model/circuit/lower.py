@@ -126,6 +126,7 @@ class Lowering:
         for family, k in steps:
             own = scopes[family].fork()
             own.ports = port_of[family, k]
+            self._clear_dead(own, family, k)
             effects = Effects()
             ops = self.layout.families[family].steps[k].ops
             self._execute(ops, own, family, effects, TRUE, TRUE)
@@ -219,6 +220,25 @@ class Lowering:
                 for q in range(width)
             )
         )
+
+    def _clear_dead(self, scope: Scope, family: int, k: int) -> None:
+        """Locals that are dead before a step are 0 in it, so that equal states have equal bits.
+
+        Liveness does not tell the callers of a noinline function apart, so that a local can come
+        alive without a value. In a thread whose body does not know a local, its register holds
+        another one, which stays.
+        """
+        merged, net = self.layout.families[family], self.net
+        bodies = {b for b, _ in merged.steps[k].members}
+        for name in sorted(scope.locals.keys() - self.layout.family_layouts[family].live[k]):
+            others = [b for b in bodies if name not in merged.names[b].values()]
+            kept = net.any(
+                self.selected[t]
+                for t in self.members[family]
+                if self.program.threads[t].body in others
+            )
+            bits = scope.locals[name].bits if others else ()
+            scope.locals[name] = Word(tuple(net.and_(bit, kept) for bit in bits))
 
     # -- one step ----------------------------------------------------------------------------------
 

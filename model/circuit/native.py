@@ -23,9 +23,10 @@ class Compiled:
     engine: Any
     address: int
 
-    def function(self, result: Any, *arguments: Any) -> Any:
-        """A callable of a C type."""
-        return ctypes.CFUNCTYPE(result, *arguments)(self.address)
+    def function(self, result: Any, *arguments: Any, name: str | None = None) -> Any:
+        """A callable of a C type: the entry, or another function of the module."""
+        address = self.engine.get_function_address(name) if name else self.address
+        return ctypes.CFUNCTYPE(result, *arguments)(address)
 
 
 @cache

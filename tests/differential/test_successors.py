@@ -9,7 +9,7 @@ from model.circuit.successors import GOES_ON, Successors, came_from
 from model.circuit.visited import Visited
 from model.interpreter import Machine
 from model.program import Outcome
-from tests.differential.lockstep import agrees, combinations_of_draws
+from tests.differential.lockstep import combinations_of_draws, filled
 from tests.differential.random_programs import Drawn, programs
 from tests.differential.test_engines import COMBINATIONS_MAX, drawing
 from tests.toy_programs import PROGRAMS
@@ -34,7 +34,8 @@ def expect_successors(program) -> bool:
             met[number] += 1
             after = expect_step(machine, keys[begin + number], successors.moves[move])
             assert machine.outcome is None
-            assert agrees(successors.layout.unpack(*successors.unpacked(row[None])), after)
+            unpacked = successors.layout.unpack(*successors.unpacked(row[None]))
+            assert unpacked == filled(program, after)
             thread = successors.moves[move].thread
             goes_on = machine.is_enabled(thread) and not machine.yields
             assert goes_on == bool(origin & int(GOES_ON))
