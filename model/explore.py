@@ -19,10 +19,12 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from model.circuit.successors import Expanded, Successors, came_from
-from model.circuit.visited import Visited
-from model.interpreter import Machine, Trace, advance
+from model.circuit.successors import Expanded, Move, Successors, came_from
+from model.circuit.visited import Rows, Visited
+from model.interpreter import Event, Machine, Trace, advance
 from model.program import Program
+from model.symmetry import NO_SYMMETRY
+from model.symmetry import symmetry as interchangeable
 
 MEMORY = 2 << 30
 STEPS_AT_ONCE = 1 << 19
@@ -67,11 +69,16 @@ class Explored:
 
 
 class Explorer:
-    """One exploration; `memory` bounds what it allocates, in bytes: states, index and buffers."""
+    """One exploration; `memory` bounds what it allocates, in bytes: states, index and buffers.
 
-    def __init__(self, program: Program, *, memory: int = MEMORY) -> None:
-        self.program = program
-        self._successors = Successors(program)
+    With `symmetry`, a state stands for all that differ from it in the order of interchangeable
+    threads (`model.symmetry`). Verdicts and lengths of shortest violations stay the same.
+    """
+
+    def __init__(self, program: Program, *, memory: int = MEMORY, symmetry: bool = False) -> None:
+        self.program, self.symmetry = program, symmetry
+        alike = interchangeable(program) if symmetry else NO_SYMMETRY
+        self._successors = Successors(program, symmetry=alike)
         rest = memory - self._successors.bytes
         self._visited = Visited(self._successors.words, memory=rest)
         self._visited.insert(self._successors.initial)
@@ -122,7 +129,7 @@ class Explorer:
             self.depth,
             self.frontier,
             exhausted=not self.frontier,
-            reduced=False,
+            reduced=bool(self._successors.alike),
             discarded=self.discarded,
             sites={site: depth for site, (depth, _) in self._found.items()},
         )
@@ -136,24 +143,50 @@ class Explorer:
         expanded = self._expand_chunk(chunk)
         origin = int(expanded.ends[expanded.codes == 1 + site][0])
         row, move = came_from(origin)
-        path, row = [move], row + self._chunk_begin(chunk)
+        row += self._chunk_begin(chunk)
+        path = [(self._successors.moves[move], self._visited.rows[:0])]
         while row:
             chunk = bisect_right(self._chunks, row, key=lambda entry: entry[1])
-            expanded = self._expand_chunk(chunk)
-            same = (expanded.rows == self._visited.rows[row]).all(axis=1)
-            origin = int(expanded.origins[same][0])
+            expanded, after = self._expand_chunk(chunk), self._visited.rows[row : row + 1]
+            origin = int(expanded.origins[(expanded.rows == after).all(axis=1)][0])
             row, move = came_from(origin)
-            path, row = [*path, move], row + self._chunk_begin(chunk)
+            row += self._chunk_begin(chunk)
+            path.append((self._successors.moves[move], after))
+        assert len(path) == steps
         machine, events = Machine(self.program), []
-        for made in (self._successors.moves[number] for number in reversed(path)):
-            events.append(advance(machine, made.thread, made.chooser()))
-        assert machine.site == site and len(events) == steps, "the two engines disagree"
+        for made, after in reversed(path):
+            events.append(self._executed(machine, made, after, site))
         return Trace(self.program, tuple(events), machine.outcome, machine.site)
+
+    def _executed(self, machine: Machine, move: Move, after: Rows, site: int) -> Event:
+        """The step to a row, or, with none, to the violation of a site.
+
+        Where states are canonical, the thread of a move is one of several that are alike.
+        """
+        key = machine.key()
+        for thread in self._successors.like(move.thread):
+            machine.restore(key, -1)
+            if not machine.is_enabled(thread):
+                continue
+            event = advance(machine, thread, move.chooser())
+            if machine.outcome is None and len(after):
+                if (self._successors.row_of(machine) == after).all():
+                    return event
+            elif machine.site == site and not len(after):
+                return event
+        raise AssertionError("the two engines disagree on a shortest execution")
 
     def snapshot(self) -> Snapshot:
         """All that is needed to go on, as plain arrays; the table of states is no copy."""
         found = [(site, depth, chunk) for site, (depth, chunk) in self._found.items()]
-        numbers = (self._expanded, self._layer_end, self.transitions, self.depth, self.discarded)
+        numbers = (
+            self._expanded,
+            self._layer_end,
+            self.transitions,
+            self.depth,
+            self.discarded,
+            self.symmetry,
+        )
         return {
             "table": self._visited.rows,
             "chunks": np.array(self._chunks, np.int64).reshape(-1, 2),
@@ -167,13 +200,15 @@ class Explorer:
 
         Raises ValueError where its states do not fit into the memory.
         """
-        made = cls(program, memory=memory)
+        expanded, layer_end, transitions, depth, discarded, symmetry = (
+            int(number) for number in snapshot["numbers"]
+        )
+        made = cls(program, memory=memory, symmetry=bool(symmetry))
         made._visited.extend(snapshot["table"][1:].astype(np.uint64, copy=False))
         made._chunks = [(int(begin), int(after)) for begin, after in snapshot["chunks"]]
         made._found = {int(s): (int(depth), int(chunk)) for s, depth, chunk in snapshot["found"]}
-        numbers = [int(number) for number in snapshot["numbers"]]
-        made._expanded, made._layer_end, made.transitions, made.depth, discarded = numbers
-        made.discarded = bool(discarded)
+        made._expanded, made._layer_end = expanded, layer_end
+        made.transitions, made.depth, made.discarded = transitions, depth, bool(discarded)
         return made
 
     def _expand(self, begin: int, end: int) -> Expanded:
@@ -199,12 +234,18 @@ class Explorer:
         return min(self._expanded + self._successors.rows_max, self._layer_end)
 
 
-def explore(program: Program, *, memory: int = MEMORY, states_max: int | None = None) -> Explored:
+def explore(
+    program: Program,
+    *,
+    memory: int = MEMORY,
+    states_max: int | None = None,
+    symmetry: bool = False,
+) -> Explored:
     """Explore until every state is seen, the memory is full, or there are `states_max` states.
 
     That number is looked at every half a million steps.
     """
-    explorer = Explorer(program, memory=memory)
+    explorer = Explorer(program, memory=memory, symmetry=symmetry)
     while states_max is None or explorer.states <= states_max:
         if not explorer.advance():
             break

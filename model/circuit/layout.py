@@ -145,14 +145,7 @@ class Layout:
     @cached_property
     def initial(self) -> int:
         """The initial state, bit q for plane q."""
-        machine = Machine(self.program)
-        packed = self.pack(machine)
-        for number, thread in enumerate(self.program.threads):
-            if thread.child:
-                newborn = Machine(self.program)
-                newborn._enter(number)
-                packed |= self._pack_locals(newborn, number)
-        return packed
+        return self.pack(Machine(self.program))
 
     @cached_property
     def entry_codes(self) -> tuple[int, ...]:
@@ -168,13 +161,20 @@ class Layout:
         return self.bodies[self.program.threads[thread].body].codes[pc]
 
     def pack(self, machine: Machine) -> int:
-        """A state as one integer, bit q for plane q; registers of dead locals are 0."""
+        """A state as one integer, bit q for plane q; registers of dead locals are 0.
+
+        A child that has not been spawned holds what it will start with.
+        """
         packed = 0
         for number, (name, index) in enumerate(self.elements):
             packed |= self._place("variable", number, machine.shared[name][index])
         for thread, pc in enumerate(machine.pcs):
             packed |= self._place("pc", thread, self.code(thread, pc))
-            packed |= self._pack_locals(machine, thread)
+            entered = machine
+            if pc == UNBORN:
+                entered = Machine(self.program)
+                entered._enter(thread)
+            packed |= self._pack_locals(entered, thread)
         return packed
 
     def _pack_locals(self, machine: Machine, thread: int) -> int:

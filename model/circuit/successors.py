@@ -31,8 +31,10 @@ from model.circuit.native import LANES, aligned, chunk_lanes, compile_ir
 from model.circuit.netlist import FALSE, Netlist
 from model.circuit.observe import observe
 from model.circuit.step_circuit import build_step_circuit
-from model.interpreter import Chooser
+from model.circuit.threads_alike import blocks_alike, canonical, sort_alike
+from model.interpreter import Chooser, Machine
 from model.program import Program
+from model.symmetry import NO_SYMMETRY, Symmetry
 
 Rows = NDArray[np.uint64]
 Draw = tuple[int, int]
@@ -85,14 +87,18 @@ class Expanded:
 
 
 class Successors:
-    """The successors of any states of a program, up to `rows_max` at a time."""
+    """The successors of any states of a program, up to `rows_max` at a time.
 
-    def __init__(self, program: Program) -> None:
+    With `symmetry`, rows are canonical: the threads of a group are in the order of what they hold.
+    """
+
+    def __init__(self, program: Program, *, symmetry: Symmetry = NO_SYMMETRY) -> None:
         self.program = program
         self.circuit = build_step_circuit(program)
         self.layout = self.circuit.layout
         self.kept = [k for k in range(len(self.layout.planes)) if k not in self.layout.always_zero]
         self.words = -(-len(self.kept) // WORD)
+        self.alike = blocks_alike(self.layout, symmetry)
         self.moves = _moves(self.layout)
         self.rows_max = max(LANES, min(ROWS_MAX, STEPS_MAX // len(self.moves)))
         self._bits = self._bits_of_moves()
@@ -112,6 +118,14 @@ class Successors:
     def initial(self) -> Rows:
         """The row of the initial state, as the only one."""
         return self.packed([self.layout.initial])
+
+    def like(self, thread: int) -> tuple[int, ...]:
+        """The threads that are interchangeable with a thread, itself included."""
+        return next((tuple(group) for group in self.alike if thread in group), (thread,))
+
+    def row_of(self, machine: Machine) -> Rows:
+        """The row of the interpreter's state, as the only one."""
+        return self.packed([canonical(self.layout.pack(machine), self.alike)])
 
     def packed(self, states: Iterable[int]) -> Rows:
         """Rows of states that are given as the layout packs them: bit q for plane q."""
@@ -229,7 +243,8 @@ class Successors:
         bad = net.any(code)
         able = net.any(net.and_(a, b) for a, b in zip(selected, enabled, strict=True))
         padding = [FALSE] * (WORD * self.words - len(self.kept))
-        state = [made.outputs[k] for k in self.kept]
+        after = sort_alike(net, made.outputs[:planes], self.alike)
+        state = [after[k] for k in self.kept]
         going = net.and_(bad ^ 1, ended ^ 1)
         return [*state, *padding, going, bad, net.and_(able, yields ^ 1), *code]
 

@@ -7,11 +7,12 @@ from hypothesis import assume, given
 from model.explore import Explorer, Verdict, explore
 from model.language import READ_ONCE, WRITE_ONCE, program, uint
 from model.programs.thp_split import REFERENCE, thp_split
+from model.symmetry import symmetry
 from tests import exploring
 from tests.differential.lockstep import combinations_of_draws
 from tests.differential.random_programs import Drawn, programs
 from tests.differential.test_engines import COMBINATIONS_MAX, drawing
-from tests.toy_programs import PROGRAMS, crossed_locks
+from tests.toy_programs import PROGRAMS, crossed_locks, early_free, stale_lookup
 
 STATES_MAX = 400
 
@@ -82,6 +83,48 @@ def test_more_memory_finishes_what_less_has_begun():
     while larger.advance():
         pass
     assert larger.explored() == explore(program)
+
+
+def expect_the_same_reduced(program) -> bool:
+    """Verdicts and lengths of shortest violations do not depend on the reduction; was there one."""
+    reduced = finished(program, symmetry=True)
+    found, whole = reduced.explored(), explore(program)
+    assert (found.sites, found.depth, found.discarded) == (
+        whole.sites,
+        whole.depth,
+        whole.discarded,
+    )
+    assert found.verdict == whole.verdict and not whole.reduced
+    assert found.states <= whole.states
+    for site, steps in found.sites.items():
+        trace = reduced.trace(site)
+        assert (trace.site, len(trace.events)) == (site, steps)
+    return found.reduced
+
+
+@drawing(60)
+@given(programs(tiny=True))
+def test_symmetry_changes_no_verdict_of_random_programs(drawn: Drawn):
+    assume(any(symmetry(drawn.program).groups))
+    assume(combinations_of_draws(drawn.program) <= COMBINATIONS_MAX)
+    expect_the_same_reduced(drawn.program)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [*PROGRAMS, stale_lookup.compile(lookups=3), early_free.compile(readers=1)],
+    ids=lambda program: program.title,
+)
+def test_symmetry_changes_no_verdict_of_the_toy_programs(program):
+    assert expect_the_same_reduced(program) == any(symmetry(program).groups)
+
+
+def test_a_reduced_exploration_is_resumed_as_one(monkeypatch):
+    monkeypatch.setattr("model.explore.STEPS_AT_ONCE", 1)
+    explorer = Explorer(early_free.compile(readers=2), symmetry=True)
+    while explorer.advance():
+        explorer = Explorer.resumed(explorer.program, explorer.snapshot())
+    assert explorer.explored() == explore(early_free.compile(readers=2), symmetry=True)
 
 
 def test_a_full_memory_proves_nothing():
