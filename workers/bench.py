@@ -46,6 +46,9 @@ def measurements() -> dict[str, Measurement]:
         Measurement("engine", "the engine against scalar C, and compiling", engine_figures),
         Measurement("spin", "the explorer against Spin on the same program", spin_figures),
         Measurement(
+            "explorer", "every state of thp_split with two lookups, as fixed", explorer_figures
+        ),
+        Measurement(
             "first_failure_seconds",
             "from the command to a stored, minimized failure, in one process",
             lambda: {"first_failure_seconds": first_failure_seconds(workers=0)},
@@ -104,6 +107,13 @@ def spin_figures() -> Figures:
     except FileNotFoundError as error:
         print(f"left out: {error}", file=sys.stderr)
         return {}
+
+
+def explorer_figures() -> Figures:
+    """States a second of the processor, and bytes a state with index and buffers."""
+    from workers.bench_explorer import measurements as explorer_measurements
+
+    return explorer_measurements()
 
 
 def first_failure_seconds(*, workers: int) -> float:
