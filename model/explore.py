@@ -13,12 +13,14 @@ came from.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.circuit.bitstate import BitState
 from model.circuit.successors import Expanded, Move, Successors, came_from
 from model.circuit.visited import Rows, Visited
 from model.interpreter import Event, Machine, Trace, advance
@@ -49,6 +51,8 @@ class Explored:
     of its choices. `depth` counts the layers. `sites` maps each violated oracle site to the number
     of steps of its shortest violation; `exhausted` says that every reachable state was stepped,
     `reduced` that states stand for others of the same kind, `discarded` that some step was.
+    Where states were told apart by their hashes only, `exact` is false, and `coverage` estimates
+    the share of the states met that were not taken for others.
     """
 
     states: int
@@ -59,32 +63,48 @@ class Explored:
     reduced: bool
     discarded: bool
     sites: dict[int, int]
+    exact: bool = True
+    coverage: float = 1.0
 
     @property
     def verdict(self) -> Verdict:
         """`proved` only where every state was seen and no oracle is violated."""
         if self.sites:
             return Verdict.REFUTED
-        return Verdict.PROVED if self.exhausted else Verdict.BOUNDED
+        return Verdict.PROVED if self.exhausted and self.exact else Verdict.BOUNDED
 
 
 class Explorer:
     """One exploration; `memory` bounds what it allocates, in bytes: states, index and buffers.
 
     With `symmetry`, a state stands for all that differ from it in the order of interchangeable
-    threads (`model.symmetry`). Verdicts and lengths of shortest violations stay the same.
+    threads (`model.symmetry`). Verdicts and lengths of shortest violations stay the same. With
+    `bitstate`, a state takes some bits, and what is seen is a bound, never a proof.
     """
 
-    def __init__(self, program: Program, *, memory: int = MEMORY, symmetry: bool = False) -> None:
-        self.program, self.symmetry = program, symmetry
+    def __init__(
+        self,
+        program: Program,
+        *,
+        memory: int = MEMORY,
+        symmetry: bool = False,
+        bitstate: bool = False,
+    ) -> None:
+        self.program, self.memory = program, memory
+        self.symmetry, self.bitstate = symmetry, bitstate
         alike = interchangeable(program) if symmetry else NO_SYMMETRY
         self._successors = Successors(program, symmetry=alike)
         rest = memory - self._successors.bytes
-        self._visited = Visited(self._successors.words, memory=rest)
+        self._visited: Visited | BitState = (
+            BitState(self._successors.words, memory=rest)
+            if bitstate
+            else Visited(self._successors.words, memory=rest)
+        )
         self._visited.insert(self._successors.initial)
         self._expanded, self._layer_end = 0, 1
         self._chunks: list[tuple[int, int]] = []
         self._found: dict[int, tuple[int, int]] = {}
+        self._wanted: dict[int, Rows] = {}
         self.transitions, self.depth = 0, 1
         self.discarded = False
 
@@ -109,8 +129,12 @@ class Explorer:
         while self.frontier and self.transitions < enough:
             if self._expanded == self._layer_end:
                 self._layer_end, self.depth = self.states, self.depth + 1
-            end = self._chunk_begin(len(self._chunks) + 1)
-            expanded = self._expand(self._expanded, end)
+                if isinstance(self._visited, BitState):
+                    self._visited.forget(self._expanded)
+            rows = self._visited.rows(*self._bounds(len(self._chunks)))
+            if len(self._chunks) in self._wanted:
+                self._wanted[len(self._chunks)] = rows.copy()
+            expanded = self._successors.expand(rows)
             self._note(expanded)
             self._visited.insert(expanded.rows)
             if self._visited.full:
@@ -118,7 +142,7 @@ class Explorer:
                 return False
             self.transitions += expanded.steps
             self._chunks.append((self._expanded, self.states))
-            self._expanded = end
+            self._expanded += len(rows)
         return self.frontier > 0
 
     def explored(self) -> Explored:
@@ -132,25 +156,29 @@ class Explorer:
             reduced=bool(self._successors.alike),
             discarded=self.discarded,
             sites={site: depth for site, (depth, _) in self._found.items()},
+            exact=not self.bitstate,
+            coverage=self._visited.coverage if isinstance(self._visited, BitState) else 1.0,
         )
 
     def trace(self, site: int) -> Trace:
         """A shortest execution that violates a site, executed by the interpreter.
 
-        Raises KeyError where no violation of the site has been found.
+        Raises KeyError where no violation of the site has been found. After a bitstate exploration
+        this takes as long as exploring up to that depth.
         """
         steps, chunk = self._found[site]
-        expanded = self._expand_chunk(chunk)
-        origin = int(expanded.ends[expanded.codes == 1 + site][0])
-        row, move = came_from(origin)
-        row += self._chunk_begin(chunk)
-        path = [(self._successors.moves[move], self._visited.rows[:0])]
-        while row:
-            chunk = bisect_right(self._chunks, row, key=lambda entry: entry[1])
-            expanded, after = self._expand_chunk(chunk), self._visited.rows[row : row + 1]
-            origin = int(expanded.origins[(expanded.rows == after).all(axis=1)][0])
-            row, move = came_from(origin)
-            row += self._chunk_begin(chunk)
+        rows_of = self._rows_of(chunk)
+        rows = rows_of(chunk)
+        expanded = self._successors.expand(rows)
+        number, move = came_from(int(expanded.ends[expanded.codes == 1 + site][0]))
+        path = [(self._successors.moves[move], rows[:0])]
+        while row := self._chunk_begin(chunk) + number:
+            after = rows[number : number + 1]
+            chunk = self._chunk_of(row)
+            rows = rows_of(chunk)
+            expanded = self._successors.expand(rows)
+            same = (expanded.rows == after).all(axis=1)
+            number, move = came_from(int(expanded.origins[same][0]))
             path.append((self._successors.moves[move], after))
         assert len(path) == steps
         machine, events = Machine(self.program), []
@@ -186,33 +214,49 @@ class Explorer:
             self.depth,
             self.discarded,
             self.symmetry,
+            self.bitstate,
+            self.states,
+            self.memory,
         )
-        return {
-            "table": self._visited.rows,
+        made: Snapshot = {
             "chunks": np.array(self._chunks, np.int64).reshape(-1, 2),
             "found": np.array(found, np.int64).reshape(-1, 3),
             "numbers": np.array(numbers, np.int64),
         }
+        if isinstance(self._visited, BitState):
+            made["bits"] = self._visited.bits.copy()
+            made["omitted"] = np.array([self._visited.omitted])
+            made["table"] = self._visited.rows(self._expanded, self.states).copy()
+        else:
+            made["table"] = self._visited.rows(0, self.states)
+        return made
 
     @classmethod
     def resumed(cls, program: Program, snapshot: Snapshot, *, memory: int = MEMORY) -> Explorer:
         """An exploration that goes on where the snapshot of one of the same program was taken.
 
-        Raises ValueError where its states do not fit into the memory.
+        A bitstate exploration keeps the memory that it began with. Raises ValueError where the
+        states do not fit into the memory.
         """
-        expanded, layer_end, transitions, depth, discarded, symmetry = (
-            int(number) for number in snapshot["numbers"]
+        numbers = [int(number) for number in snapshot["numbers"]]
+        symmetry, bitstate, states, before = numbers[5:]
+        made = cls(
+            program,
+            memory=before if bitstate else memory,
+            symmetry=bool(symmetry),
+            bitstate=bool(bitstate),
         )
-        made = cls(program, memory=memory, symmetry=bool(symmetry))
-        made._visited.extend(snapshot["table"][1:].astype(np.uint64, copy=False))
+        table = snapshot["table"].astype(np.uint64, copy=False)
+        if isinstance(made._visited, BitState):
+            bits = snapshot["bits"].astype(np.uint8, copy=False)
+            made._visited.restore(bits, table, states, float(snapshot["omitted"].real[0]))
+        else:
+            made._visited.extend(table[1:])
         made._chunks = [(int(begin), int(after)) for begin, after in snapshot["chunks"]]
         made._found = {int(s): (int(depth), int(chunk)) for s, depth, chunk in snapshot["found"]}
-        made._expanded, made._layer_end = expanded, layer_end
-        made.transitions, made.depth, made.discarded = transitions, depth, bool(discarded)
+        made._expanded, made._layer_end, made.transitions, made.depth, discarded = numbers[:5]
+        made.discarded = bool(discarded)
         return made
-
-    def _expand(self, begin: int, end: int) -> Expanded:
-        return self._successors.expand(self._visited.rows[begin:end])
 
     def _note(self, expanded: Expanded) -> None:
         """Keep the first violation of each site, with the chunk in which it was met."""
@@ -222,8 +266,32 @@ class Explorer:
             else:
                 self._found.setdefault(code - 1, (self.depth, len(self._chunks)))
 
-    def _expand_chunk(self, chunk: int) -> Expanded:
-        return self._expand(self._chunk_begin(chunk), self._chunk_begin(chunk + 1))
+    def _rows_of(self, chunk: int) -> Callable[[int], Rows]:
+        """The rows of the chunks from which a chunk came; what was forgotten is explored again."""
+        if isinstance(self._visited, Visited):
+            table = self._visited
+            return lambda number: table.rows(*self._bounds(number))
+        wanted: dict[int, Rows] = {}
+        low = high = chunk
+        while True:
+            wanted.update(dict.fromkeys(range(low, high + 1), np.empty((0, 0), np.uint64)))
+            begin, end = self._bounds(low)[0], self._bounds(high)[1]
+            if begin == 0:
+                break
+            low, high = self._chunk_of(begin), self._chunk_of(end - 1)
+        again = Explorer(self.program, memory=self.memory, symmetry=self.symmetry, bitstate=True)
+        again._wanted = wanted
+        while len(again._chunks) <= chunk and again.advance():
+            pass
+        return again._wanted.__getitem__
+
+    def _chunk_of(self, row: int) -> int:
+        """The chunk during whose expansion a row was met."""
+        return bisect_right(self._chunks, row, key=lambda entry: entry[1])
+
+    def _bounds(self, chunk: int) -> tuple[int, int]:
+        """The rows of a chunk."""
+        return self._chunk_begin(chunk), self._chunk_begin(chunk + 1)
 
     def _chunk_begin(self, chunk: int) -> int:
         """Where a chunk begins, up to the one after the next: a full memory may cut that off."""
@@ -240,12 +308,13 @@ def explore(
     memory: int = MEMORY,
     states_max: int | None = None,
     symmetry: bool = False,
+    bitstate: bool = False,
 ) -> Explored:
     """Explore until every state is seen, the memory is full, or there are `states_max` states.
 
     That number is looked at every half a million steps.
     """
-    explorer = Explorer(program, memory=memory, symmetry=symmetry)
+    explorer = Explorer(program, memory=memory, symmetry=symmetry, bitstate=bitstate)
     while states_max is None or explorer.states <= states_max:
         if not explorer.advance():
             break

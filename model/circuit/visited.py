@@ -53,17 +53,17 @@ class Visited:
         p, n = ctypes.c_void_p, ctypes.c_int64
         self._insert: Callable[..., int] = self._code.function(n, p, n, p, n, p, n, p, n, p)
         self._place: Callable[..., int] = self._code.function(n, p, n, p, n, name="place")
-        self.rows_max = min(max(1, int(memory / (8 * words + INDEX_BYTES))), ROWS_MAX)
-        self._table = np.empty((self.rows_max, words), np.uint64)
         self._recent = np.empty((RECENT, words), np.uint64)
+        rest = memory - self._recent.nbytes - LINE
+        self.rows_max = min(max(1, int(rest / (8 * words + INDEX_BYTES))), ROWS_MAX)
+        self._table = np.empty((self.rows_max, words), np.uint64)
         self._lines = np.zeros(0, np.uint8)
         self.count = 0
         self.full = False
 
-    @property
-    def rows(self) -> Rows:
-        """Every row [count, words] in order of discovery; a view of the table."""
-        return self._table[: self.count]
+    def rows(self, begin: int, end: int) -> Rows:
+        """Rows [n, words] by number, in order of discovery; a view of the table."""
+        return self._table[begin : min(end, self.count)]
 
     @property
     def bytes(self) -> int:
@@ -133,13 +133,14 @@ def _compiled(words: int) -> Compiled:
     return compile_ir(str(module), "insert", optimized=True)
 
 
-class _Index:
-    """What both functions know: how a row is hashed, and where its bucket lies."""
+class Index:
+    """What functions over lines know: how a row is hashed, and which line is its own."""
 
     def __init__(self, f: Function, words: int, lines: Array, buckets: Value) -> None:
         self.f, self.words, self.lines, self.buckets = f, words, lines, buckets
 
     def hashed(self, row: Array) -> Value:
+        """The hash of a row."""
         mixed = self.f.constant(MIX[1])
         for w in range(self.words):
             mixed = (mixed ^ row[w]) * MIX[0]
@@ -148,16 +149,20 @@ class _Index:
         return mixed ^ (mixed >> 29)
 
     def bucket(self, hashed: Value) -> Value:
+        """The number of its line."""
         return ((hashed >> 32) * self.buckets) >> 32
 
     def after(self, bucket: Value) -> Value:
+        """The line after a line, in a circle."""
         following = bucket + 1
         return following.is_(self.buckets).choose(0, following)
 
     def prefetch(self, hashed: Value) -> None:
+        """Ask for its line."""
         self.lines.prefetch(self.bucket(hashed) * LINE)
 
     def line(self, bucket: Value) -> Array:
+        """A line by its number."""
         return self.lines.at(bucket * LINE)
 
     def free_line(self, hashed: Value) -> Array:
@@ -169,11 +174,13 @@ class _Index:
 
     @staticmethod
     def tag(hashed: Value) -> Value:
+        """The byte of a hash that a slot keeps; never 0."""
         tag = hashed & 255
         return tag + tag.is_(0).number()
 
     @staticmethod
     def numbers(line: Array) -> Array:
+        """The numbers of rows in a line."""
         return line.at(16, u32)
 
     def slots(self, line: Array, tag: Value | int) -> Value:
@@ -182,6 +189,7 @@ class _Index:
         return tags.is_(tag).bits() & ((1 << SLOTS) - 1)
 
     def store(self, line: Array, slot: Value, hashed: Value, number: Value) -> None:
+        """Fill a free slot."""
         line[slot] = self.tag(hashed)
         self.numbers(line)[slot] = number
 
@@ -192,7 +200,7 @@ class _Placing:
     def __init__(self, module: Module, words: int) -> None:
         self.f = Function(module, "place", [i64.as_pointer(), i64, u8.as_pointer(), i64])
         self.table, self.number = self.f.array(0), self.f.integer(1)
-        self.index = _Index(self.f, words, self.f.array(2), self.f.integer(3))
+        self.index = Index(self.f, words, self.f.array(2), self.f.integer(3))
         self.words = words
 
     def emit(self) -> None:
@@ -221,7 +229,7 @@ class _Insertion:
         self.words = words
         self.table, self.candidates, self.fresh, self.recent = (f.array(k) for k in (0, 4, 6, 8))
         self.rows_max, self.number, self.first = (f.integer(k) for k in (1, 5, 7))
-        self.index = _Index(f, words, f.array(2), f.integer(3))
+        self.index = Index(f, words, f.array(2), f.integer(3))
         self.count, self.full = f.variable(self.first), f.variable(0)
 
     def emit(self) -> None:

@@ -27,7 +27,7 @@ def expect_successors(program) -> bool:
         if visited.count > STATES_MAX:
             return False
         begin, done = done, min(visited.count, done + successors.rows_max)
-        expanded = successors.expand(visited.rows[begin:done])
+        expanded = successors.expand(visited.rows(begin, done))
         met: Counter = Counter()
         for row, origin in zip(expanded.rows, expanded.origins.tolist(), strict=True):
             number, move = came_from(origin)
