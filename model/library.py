@@ -8,6 +8,8 @@ from model.language.declare import ProgramSource
 from model.programs.compound_cookie import compound_cookie
 from model.programs.deactivate_page import deactivate_page
 from model.programs.find_get_page import find_get_page
+from model.programs.folio_split import folio_split
+from model.programs.get_ksm_page import get_ksm_page
 from model.programs.gp_cookie import gp_cookie
 from model.programs.hwpoison import hwpoison
 from model.programs.isolate_lru_page import isolate_lru_page
@@ -37,11 +39,13 @@ from model.programs.races.smp_call_function_many import smp_call_function_many
 from model.programs.races.try_get_compound_head import try_get_compound_head
 from model.programs.races.usb_kill_urb import usb_kill_urb
 from model.programs.races.vgic_put_irq import vgic_put_irq
+from model.programs.remove_mapping import remove_mapping
 from model.programs.thp_split import thp_split
 
 _SERIES = (
     thp_split,
     find_get_page,
+    remove_mapping,
     migration_entry_wait,
     memcg_move_parent,
     memcg_present_pte,
@@ -54,6 +58,8 @@ _SERIES = (
     memory_hotplug,
     gp_cookie,
     compound_cookie,
+    folio_split,
+    get_ksm_page,
 )
 
 _RACES = (

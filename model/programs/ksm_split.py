@@ -17,8 +17,9 @@ As in put_compound_page: the reference is speculative, and needs a reader (tail_
 from the moment the head is looked up, if counts are to be stable (stable_counts, patch 9); but it
 outlives that reader, so that it may be held on somebody else's page when a grace period has passed.
 Looking again whether it is the head, and putting it if not, within the reader (recheck=on) is
-enough. The second test of PageTail in compound_trans_head() is needed (second_test=off). The put of
-KSM's own pin is the mended one of put_compound_page, so that what is shown is KSM's.
+enough. The second test of PageTail in compound_trans_head() is needed (second_test=off). As there,
+it is not patch 9's split that is misled. The put of KSM's own pin is the mended one of
+put_compound_page, so that what is shown is KSM's.
 
 Sources, all of v3.1: page_trans_compound_anon(), page_trans_compound_anon_split() (mm/ksm.c);
 compound_trans_head() (include/linux/huge_mm.h); __split_huge_page_refcount() (mm/huge_memory.c).
@@ -53,7 +54,7 @@ def ksm_split(p):
     held = {HEAD: 3, TAIL: 1}
     mm = page_counts(p, pages, kernel, init=held, huge=(HEAD, TAIL), allocated=True)
     flags, buddy, refs, huge = mm.flags, mm.buddy, mm.refs, mm.huge
-    first_page, put_page, split_refcount = mm.first_page, mm.put_page, mm.split_refcount
+    put_page, split_and_free = mm.put_page, mm.split_and_free
     get_page_unless_zero, compound_trans_head = mm.get_page_unless_zero, mm.compound_trans_head
     own_page = mm.own_page
     anon = p.array("anon", pages, boolean, init=1)
@@ -99,15 +100,7 @@ def ksm_split(p):
 
     @p.thread()
     def split_and_unmap():
-        split_refcount()
-        WRITE_ONCE(first_page, NONE)  # set_page_private(): the same word
-        refs[HEAD] -= 1
-        put_page(HEAD)  # the caller of split_huge_page()
-        with atomic("unmap both pages"):
-            refs[TAIL] -= 1
-            refs[HEAD] -= 1
-        put_page(TAIL)
-        put_page(HEAD)
+        split_and_free()
 
     @p.thread()
     def next_owner():

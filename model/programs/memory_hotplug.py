@@ -22,6 +22,54 @@ tails have a count of 0 since then; so does taking the head (take=head).
 Sources, all of v3.1: do_migrate_range() (mm/memory_hotplug.c); isolate_lru_page() (mm/vmscan.c);
 put_compound_page() (mm/swap.c). Left out: the migration of pages that are on the list, and
 lock_memory_hotplug() with MIGRATE_ISOLATE, which keep free pages from being allocated.
+
+Found within 1,000,000 schedules, smallest with 1 preemption:
+
+                                                                 count  count
+    get_user_pages              do_migrate_range                [HEAD] [TAIL]
+    --------------              ----------------                ------ ------
+                                                                     1      0
+    spin_lock(page_table_lock)
+    pmd == 0
+    inc(count[page])                                                        1
+    test_bit(PG_tail, flags[page])
+    head = first_page  -> HEAD
+    inc(count[head])                                                 2
+    spin_unlock(page_table_lock)
+    use the pinned page
+    flags[page] != 0
+    test_bit(PG_tail, flags[page])
+    rcu_read_lock()
+    head = first_page  -> HEAD
+    test_bit(PG_tail, flags[page])
+    get_page_unless_zero(head)                                       3
+    rcu_read_unlock()
+    test_bit(PG_head, flags[head])
+         <preempted>
+                                __get_page_unless_zero(page)                2
+                                flags[page] != 0
+                                test_bit(PG_tail, flags[page])
+                                rcu_read_lock()
+                                head = first_page  -> HEAD
+                                test_bit(PG_tail, flags[page])
+                                get_page_unless_zero(head)           4
+                                rcu_read_unlock()
+                                test_bit(PG_head, flags[head])
+                                spin_lock(compound_lock)
+                                test_bit(PG_tail, flags[page])
+                                dec(count[head])                     3
+                                dec(count[page])                            1
+                                spin_unlock(compound_lock)
+                                dec_and_test(count[head])            2
+    spin_lock(compound_lock)
+    test_bit(PG_tail, flags[page])
+    dec(count[head])                                                 1
+    dec(count[page])                                                        0
+    spin_unlock(compound_lock)
+    dec_and_test(count[head])                                        0
+    test_bit(PG_head, flags[head])
+    count[TAIL] != 0
+    __free_pages_ok(HEAD)  <-- huge page freed while referenced
 """
 
 from model.language import *

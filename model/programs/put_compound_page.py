@@ -21,45 +21,110 @@ something in page->private, which is the word of page->first_page.
 Without patch 3 (tail_to_head) the reference that put_compound_page() takes on the head it read is a
 speculative one outside of any reader: HEAD may be somebody else's, whose count is not stable then
 (stable_counts, patch 9). In our model patch 3 is not enough: the reader ends when the reference is
-taken, and the reference outlives it:
-
-    CPU 0  put_page(TAIL)                  CPU 1
-    PageTail(TAIL)
-    rcu_read_lock()
-    head = TAIL->first_page
-    PageTail(TAIL)
-                                           splits, unmaps and frees HEAD
-                                           allocates HEAD; takes a cookie
-    get_page_unless_zero(HEAD)  1 -> 2
-    rcu_read_unlock()
-                                           a grace period passes
-                                           page_count(HEAD)  <-- count not stable
-
-A lookup in the page cache looks again at the slot, and puts what it took in vain, before its reader
-ends; the same here (recheck=on: PageTail, a third time) makes the count stable. The second test of
-PageTail is needed: without it (second_test=off) what is in page->private is taken for a page.
+taken, and the reference outlives it, and may be held on somebody else's page when a grace period
+has passed. A lookup in the page cache looks again at the slot, and puts what it took in vain,
+before its reader ends; the same here (recheck=on: PageTail, a third time) makes the count stable.
+Whoever counts on the count of a page in HEAD's place is misled, but not the split of patch 9: it
+counts on tails, and huge pages are aligned to their size, so that HEAD's place is never a tail's.
+The second test of PageTail is needed: without it (second_test=off) what is in page->private is
+taken for a page.
 
 There is another race that the series does not touch: HEAD may be allocated again as the head of a
 compound page of smaller order (head_again=compound), and the reference that was taken in vain may
-be the last one, but v3.1 frees a single page then:
-
-    CPU 0  put_page(TAIL)                  CPU 1
-    PageTail(TAIL)
-    head = TAIL->first_page
-    PageTail(TAIL)
-                                           splits, unmaps and frees HEAD
-                                           allocates HEAD of a smaller order
-    get_page_unless_zero(HEAD)  1 -> 2
-                                           put_page(HEAD)  2 -> 1
-    !PageTail(TAIL)
-    put_page_testzero(HEAD)  1 -> 0
-    __put_single_page(HEAD)  <-- compound page freed as a single page
-
-put_head=v3.14 looks at PageHead once more before it frees, as mm/swap.c came to do.
+be the last one, but v3.1 frees a single page then. put_head=v3.14 looks at PageHead once more
+before it frees, as mm/swap.c came to do.
 
 Sources, all of v3.1 unless said: put_page(), put_compound_page(), __put_single_page() (mm/swap.c);
 __split_huge_page_refcount() (mm/huge_memory.c); zap_pte_range() (mm/memory.c). Left out: the other
 pages of either compound page, and the locks that order split and unmap, which one thread does.
+
+Found within 10,000,000 schedules (tail_to_head=on, stable_counts=on), smallest with 2 preemptions:
+
+                                                          count  count  buddy
+    unpin  split_and_unmap  next_owner  rcu_gp_kthread   [HEAD] [TAIL] [HEAD]
+    -----  ---------------  ----------  --------------   ------ ------ ------
+                                                              3      1      0
+    use the pinned page
+    flags[page] != 0
+    test_bit(PG_tail, flags[page])
+    rcu_read_lock()
+    head = first_page  -> HEAD
+    test_bit(PG_tail, flags[page])
+         <preempted>
+           spin_lock(compound_lock)
+           pins = count[TAIL]  -> 1
+           sub(pins, count[HEAD])                             2
+           mapped = mapcount  -> 1
+           add(mapped + 1, count[TAIL])                              3
+           clear_bit(PG_tail, flags[TAIL])
+           clear_bit(PG_head, flags[HEAD])
+           spin_unlock(compound_lock)
+           flags[page] != 0
+           dec_and_test(count[page])                                 2
+           first_page = NONE
+           flags[page] != 0
+           dec_and_test(count[page])                          1
+           unmap both pages
+           flags[page] != 0
+           dec_and_test(count[page])                                 1
+           flags[page] != 0
+           dec_and_test(count[page])                          0
+           free_hot_cold_page(page)                                         1
+                            __rmqueue(): take the page                      0
+                            count[page] != 0
+                            count[page] = 1                   1
+                            synchronize_rcu()
+    get_page_unless_zero(head)                                2
+    rcu_read_unlock()
+         <preempted>
+                                        a grace period starts
+                                        the grace period ends
+                            synchronize_rcu(): a grace period has passed
+                            count on page_count(page)  <-- count not stable
+
+Found within 1,000,000 schedules (head_again=compound), smallest with 3 preemptions:
+
+                                                          count  count  buddy
+    unpin  split_and_unmap  next_owner                   [HEAD] [TAIL] [HEAD]
+    -----  ---------------  ----------                   ------ ------ ------
+                                                              3      1      0
+    use the pinned page
+    flags[page] != 0
+    test_bit(PG_tail, flags[page])
+    head = first_page  -> HEAD
+    test_bit(PG_tail, flags[page])
+         <preempted>
+           spin_lock(compound_lock)
+           pins = count[TAIL]  -> 1
+           sub(pins, count[HEAD])                             2
+           mapped = mapcount  -> 1
+           add(mapped + 1, count[TAIL])                              3
+           clear_bit(PG_tail, flags[TAIL])
+           clear_bit(PG_head, flags[HEAD])
+           spin_unlock(compound_lock)
+           flags[page] != 0
+           dec_and_test(count[page])                                 2
+           first_page = NONE
+           flags[page] != 0
+           dec_and_test(count[page])                          1
+           unmap both pages
+           flags[page] != 0
+           dec_and_test(count[page])                                 1
+           flags[page] != 0
+           dec_and_test(count[page])                          0
+           free_hot_cold_page(page)                                         1
+                            __rmqueue(): take the page                      0
+                            count[page] != 0
+                            count[page] = 1                   1
+                                 <preempted>
+    get_page_unless_zero(head)                                2
+    test_bit(PG_head, flags[head])
+         <preempted>
+                            set_bit(PG_head, flags[HEAD])
+                            use the page
+                            dec_and_test(count[HEAD])         1
+    dec_and_test(count[head])                                 0
+    free_hot_cold_page(page)  <-- compound page freed as a single page
 """
 
 from model.language import *
@@ -93,7 +158,7 @@ def put_compound_page(p):
     held = {HEAD: 3, TAIL: 1}
     mm = page_counts(p, pages, kernel, init=held, huge=(HEAD, TAIL), allocated=True)
     count, flags, buddy, refs, huge = mm.count, mm.flags, mm.buddy, mm.refs, mm.huge
-    first_page, put_page, split_refcount = mm.first_page, mm.put_page, mm.split_refcount
+    put_page, split_and_free = mm.put_page, mm.split_and_free
     own_page, alloc_page, free_smaller_page = mm.own_page, mm.alloc_page, mm.free_smaller_page
 
     @p.thread()
@@ -107,15 +172,7 @@ def put_compound_page(p):
 
     @p.thread()
     def split_and_unmap():
-        split_refcount()
-        WRITE_ONCE(first_page, NONE)  # set_page_private(): the same word
-        refs[HEAD] -= 1
-        put_page(HEAD)  # the caller of split_huge_page()
-        with atomic("unmap both pages"):
-            refs[TAIL] -= 1
-            refs[HEAD] -= 1
-        put_page(TAIL)
-        put_page(HEAD)
+        split_and_free()
 
     @p.thread()
     def next_owner():

@@ -62,13 +62,23 @@ def _declare_huge_page(p, pages, head, tail, *, allocated, cookie):
     ]
 
 
-def _declare_lru(p, pages, listed):
-    """The LRU list, and PageLRU."""
-    return [
-        p.array("page_lru", pages, boolean, init=dict.fromkeys(listed, 1)),
-        p.array("on_list", pages, boolean, init=dict.fromkeys(listed, 1)),
-        p.spinlock("lru_lock"),
+def _declare_pages(p, pages, *, init, free, lru, anon):
+    """What every page has; the LRU list and mappings where some page has them."""
+    variables = [
+        p.array("count", pages, uint(3), init=init),
+        p.array("buddy", pages, boolean, init=dict.fromkeys(free, 1)),
+        p.ghost_array("refs", pages, uint(3), init=init),
+        p.ghost_array("reused", pages, boolean),  # somebody else has been given the page since
     ]
+    if lru:
+        variables += [
+            p.array("page_lru", pages, boolean, init=dict.fromkeys(lru, 1)),
+            p.array("on_list", pages, boolean, init=dict.fromkeys(lru, 1)),
+            p.spinlock("lru_lock"),
+        ]
+    if anon:
+        variables += [p.array("mapping", pages, boolean, init=dict.fromkeys(anon, 1))]
+    return variables
 
 
 def page_counts(
@@ -78,8 +88,8 @@ def page_counts(
     *,
     init,
     free=(),
-    kind=uint(3),
     lru=(),
+    anon=(),
     huge=None,
     allocated=False,
     cookie=None,
@@ -87,23 +97,18 @@ def page_counts(
     """Declare the counts of `pages`, and give them with the functions that work on them.
 
     `init` are the counts, all of which are held, `free` the pages in the free lists, `lru` those on
-    the LRU list. `huge` are the head and the tail of the pages that can be a huge page, and are one
-    from the start where `allocated`; `cookie` is the type of the grace period that it remembers.
+    the LRU list, `anon` those that have a mapping until they are freed. `huge` are the head and the
+    tail of the pages that can be a huge page, and are one from the start where `allocated`;
+    `cookie` is the type of the grace period that it remembers.
     """
-    compound, cookies, lists = huge is not None, cookie is not None, len(lru) > 0
+    compound, cookies = huge is not None, cookie is not None
+    lists, mappings = len(lru) > 0, len(anon) > 0
     mapcount_pins = compound and kernel.tail_pins == "mapcount"
     HEAD, TAIL = huge or (0, 0)
     *_, NONE = pages
-    variables = [
-        p.array("count", pages, kind, init=init),
-        p.array("buddy", pages, boolean, init=dict.fromkeys(free, 1)),
-        p.ghost_array("refs", pages, kind, init=init),
-        p.ghost_array("reused", pages, boolean),  # somebody else has been given the page since
-    ]
+    variables = _declare_pages(p, pages, init=init, free=free, lru=lru, anon=anon)
     if compound:
         variables += _declare_huge_page(p, pages, *huge, allocated=allocated, cookie=cookie)
-    if lists:
-        variables += _declare_lru(p, pages, lru)
 
     # -- getting -----------------------------------------------------------------------------------
 
@@ -163,13 +168,15 @@ def page_counts(
             buddy[page] = 1
 
     def put_single_page(page):
-        """__put_single_page(), __page_cache_release()."""
+        """__put_single_page(), __page_cache_release(), free_pages_prepare()."""
         if lists:
             if READ_ONCE(page_lru[page]):
                 spin_lock(lru_lock)
                 WRITE_ONCE(page_lru[page], 0)
                 WRITE_ONCE(on_list[page], 0)  # del_page_from_lru()
                 spin_unlock(lru_lock)
+        if mappings:
+            WRITE_ONCE(mapping[page], 0)
         free_hot_cold_page(page)
 
     def free_compound_page():
@@ -369,6 +376,18 @@ def page_counts(
         spin_unlock(compound_lock)
         refs[TAIL] -= 1
         put_page(TAIL)
+
+    def split_and_free():
+        """Whoever holds the huge page by its mapping and a pin of its head splits and unmaps it."""
+        split_refcount()
+        WRITE_ONCE(first_page, NONE)  # set_page_private() of the tail: the same word
+        refs[HEAD] -= 1
+        put_page(HEAD)  # the caller of split_huge_page()
+        with atomic("unmap both pages"):
+            refs[TAIL] -= 1
+            refs[HEAD] -= 1
+        put_page(TAIL)
+        put_page(HEAD)
 
     functions = {name: value for name, value in locals().items() if callable(value)}
     return SimpleNamespace(**{variable.name: variable for variable in variables}, **functions)
