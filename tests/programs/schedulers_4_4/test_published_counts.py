@@ -1,12 +1,15 @@
 """Enumerating, sampling and minimizing give what is known exactly."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from model.circuit.block import Engine
+from model.circuit.successors import Successors
 from model.foata import normal_form
 from model.minimize import PROVED, minimize
-from model.program import Outcome
+from model.program import Outcome, Program
 from tests.programs.schedulers_4_4.enumeration import Enumeration, executions
 from tests.programs.schedulers_4_4.table import ROWS, Row
 
@@ -21,6 +24,29 @@ def binomial_interval(n: int, p: float) -> tuple[int, int]:
     masses = np.exp(logs[n] - logs - logs[::-1] + k * np.log(p) + (n - k) * np.log1p(-p))
     below = np.cumsum(masses)
     return int(np.searchsorted(below, TAIL)), int(np.searchsorted(below, 1 - TAIL))
+
+
+def paths(program: Program) -> tuple[int, int]:
+    """Paths from the initial state to an end, and those that fail, over the explorer's states."""
+    successors = Successors(program)
+    every = failing = 0
+    layer = {successors.initial.tobytes(): 1}
+    while layer:
+        after = Counter[bytes]()
+        rows = np.frombuffer(b"".join(layer), np.uint64).reshape(-1, successors.words)
+        for row, ways in zip(rows, layer.values(), strict=True):
+            expanded = successors.expand(row[None].copy())
+            for following in expanded.rows:
+                after[following.tobytes()] += ways
+            every += ways * (expanded.steps - len(expanded.rows))
+            failing += ways * len(expanded.codes)
+        layer = dict(after)
+    return every, failing
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_the_explorers_states_give_the_published_counts(row: Row):
+    assert paths(row.program) == (row.interleavings, row.failing)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
