@@ -175,6 +175,31 @@ def _child():
         atomic_dec(state[0])  # noqa: F821
 
 
+@program(steps_max=50)
+def two_publishers(p):
+    """Two publishers say that a value is ready before they write it: two races, one signature."""
+    ready = p.shared("ready", uint(1))
+    value = p.shared("value", uint(1))
+    ticket = p.shared("ticket", uint(1))
+
+    @p.thread()
+    def plain_publisher():
+        WRITE_ONCE(ready, 1)
+        WRITE_ONCE(value, 1)
+
+    @p.thread()
+    def careful_publisher():
+        WRITE_ONCE(ticket, 1)
+        WRITE_ONCE(ready, 1)
+        WRITE_ONCE(value, 1)
+
+    @p.thread()
+    def reader():
+        if READ_ONCE(ready) == 1:
+            now = READ_ONCE(value)
+            assert now == 1, "the value is ready"
+
+
 PROGRAMS: tuple[Program, ...] = (
     stale_lookup.compile(lookups=2),
     early_free.compile(),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from model.circuit.block_circuit import BlockCircuit, CircuitScheduler, build_block_circuit
 from model.circuit.emit import emit_block
-from model.circuit.native import LANES, chunk_lanes, compile_ir
+from model.circuit.native import LANES, aligned, chunk_lanes, compile_ir
 from model.circuit.random_planes import generator
 from model.circuit.sampled_states import StateHashes
 from model.coverage import StatesSeen
@@ -47,8 +47,8 @@ class Hit:
 class BlockResult:
     """What a block showed: addable counts, and a bounded choice of its hits.
 
-    `site_hits[s]` counts the executions that ended at oracle site s, exactly; `hits` are the first
-    HITS_PER_SITE of each site by pass and lane; `steps_reached` are (body, step) seen executed, and
+    `site_hits[s]` counts the executions that ended at oracle site s, exactly; `hits` are
+    HITS_PER_SITE of each site, by pass and lane; `steps_reached` are (body, step) seen executed, and
     `states_seen` the states seen, in samples.
     """
 
@@ -103,8 +103,14 @@ class Engine:
 
     # -- running -----------------------------------------------------------------------------------
 
-    def run_block(self, *, root_seed: int, block: int, passes: int = PASSES) -> BlockResult:
-        """Run one block: a pure function of its arguments, the program and the scheduler."""
+    def run_block(
+        self, *, root_seed: int, block: int, passes: int = PASSES, hits_from: int = 0
+    ) -> BlockResult:
+        """Run one block: a pure function of its arguments, the program and the scheduler.
+
+        The hits that are kept are the first from pass `hits_from` on, then those before it. In the
+        first passes of a block all lanes are young, and only the shortest executions can hit.
+        """
         hits: list[Hit] = []
         site_hits = np.zeros(len(self.program.sites), np.int64)
         other = {Outcome.DISCARDED: 0, Outcome.STEP_LIMIT: 0}
@@ -119,7 +125,7 @@ class Engine:
             self._advance(chunk, FOREVER, passes)
             schedules += int(chunk.counts[: self._words].sum())
             steps += int(chunk.counts[self._words : 2 * self._words].sum())
-            self._collect(chunk, hits, site_hits, other)
+            self._collect(chunk, hits, site_hits, other, hits_from)
         deadlocks, violations = int(site_hits[DEADLOCK_SITE]), int(site_hits.sum())
         outcomes = {
             Outcome.OK: schedules - violations - sum(other.values()),
@@ -135,7 +141,7 @@ class Engine:
             steps,
             outcomes,
             tuple(map(int, site_hits)),
-            _first(hits),
+            _first(hits, hits_from),
             self._steps_reached(sampled),
             StatesSeen.of(self._hashes.of_samples(sampled)),
         )
@@ -223,6 +229,7 @@ class Engine:
         hits: list[Hit],
         site_hits: NDArray[np.int64],
         other: dict[Outcome, int],
+        hits_from: int,
     ) -> None:
         width, codes = len(self.circuit.code), self.circuit.codes
         for rows in chunk.rows:
@@ -235,7 +242,9 @@ class Engine:
                     other[Outcome.STEP_LIMIT] += count
                 else:
                     site_hits[code - 1] += count
-                    for at in np.nonzero(lanes.any(axis=1))[0][:HITS_PER_SITE]:
+                    found = np.nonzero(lanes.any(axis=1))[0]
+                    young = table[found, 0, 0] < hits_from
+                    for at in np.concatenate([found[~young], found[young]])[:HITS_PER_SITE]:
                         number = int(table[at, 0, 0])
                         hits += [
                             Hit(number, chunk.first_lane + int(lane), code - 1)
@@ -305,11 +314,11 @@ class Engine:
         return frozenset(reached)
 
 
-def _first(hits: list[Hit]) -> tuple[Hit, ...]:
-    """The first HITS_PER_SITE of each site, by pass and lane."""
+def _first(hits: list[Hit], hits_from: int) -> tuple[Hit, ...]:
+    """HITS_PER_SITE of each site: the first from a pass on, by pass and lane, then those before."""
     kept: dict[int, int] = {}
     chosen = []
-    for hit in sorted(hits):
+    for hit in sorted(hits, key=lambda hit: (hit.number < hits_from, hit)):
         kept[hit.site] = kept.get(hit.site, 0) + 1
         if kept[hit.site] <= HITS_PER_SITE:
             chosen.append(hit)
@@ -317,10 +326,7 @@ def _first(hits: list[Hit]) -> tuple[Hit, ...]:
 
 
 def _aligned(words: int) -> Words:
-    """Zeroed words whose address is a multiple of 64 bytes."""
-    raw = np.zeros(words + 8, np.uint64)
-    offset = (-raw.ctypes.data // 8) % 8
-    return raw[offset : offset + words]
+    return aligned(8 * words).view(np.uint64)
 
 
 def _bits(words: Words) -> NDArray[np.uint8]:

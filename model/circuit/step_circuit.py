@@ -20,7 +20,7 @@ from model.circuit.code_sets import CodeSets
 from model.circuit.emit import emit_planes
 from model.circuit.layout import Layout, layout_of
 from model.circuit.lower import Lowering
-from model.circuit.native import chunk_lanes, compile_ir
+from model.circuit.native import aligned, chunk_lanes, compile_ir
 from model.circuit.netlist import FALSE, Netlist
 from model.circuit.observe import observe
 from model.interpreter import Machine
@@ -156,9 +156,10 @@ class Stepper:
         packed = np.packbits(
             inputs.reshape(chunks, lanes, -1).transpose(0, 2, 1), axis=2, bitorder="little"
         )
-        source = _aligned_copy(packed)
+        source = aligned(packed.size)
+        source[:] = packed.ravel()
         size = chunks * len(self.circuit.outputs) * lanes // 8
-        target = _aligned_copy(np.zeros(size, np.uint8))
+        target = aligned(size)
         self._call(source.ctypes.data, target.ctypes.data, chunks)
         bits = np.unpackbits(
             target.reshape(chunks, len(self.circuit.outputs), lanes // 8), axis=2, bitorder="little"
@@ -174,12 +175,3 @@ class Stepper:
             rows[:, able + width],
             rows[:, able + width + 1],
         )
-
-
-def _aligned_copy(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The bytes of an array at an address that is a multiple of 64."""
-    raw = np.empty(values.size + 64, np.uint8)
-    offset = -raw.ctypes.data % 64
-    view = raw[offset : offset + values.size]
-    view[:] = values.ravel()
-    return view

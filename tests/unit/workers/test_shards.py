@@ -2,17 +2,20 @@
 
 from dataclasses import replace
 
-from model.circuit.block import Hit
+from model.circuit.block import Engine, Hit
 from model.interpreter import replay
 from model.known import conflicting_pairs
 from model.program import Outcome
+from tests.toy_programs import two_publishers
 from workers.ahead import engine_ahead
 from workers.shards import (
     REPORTED_PER_SIGNATURE,
     THOROUGH_BLOCKS,
     BlockRange,
     ShardResult,
+    confirms,
     engine_of,
+    hits_from,
     hits_to_replay,
     run_shard,
 )
@@ -100,3 +103,30 @@ def test_which_hits_are_replayed_depends_on_the_block_only(broken_spec):
     assert hits_to_replay(early, thorough=False) == hits
     assert hits_to_replay(late, thorough=False) == hits[:2]
     assert hits_to_replay(late, thorough=True) == hits
+
+
+def test_every_other_block_shows_what_the_first_passes_cannot():
+    """Young lanes hit with the shortest failing execution only."""
+    program = two_publishers.compile()
+    engine = Engine(program)
+    lengths = []
+    for block in range(4):
+        late = hits_from(block, thorough=False)
+        result = engine.run_block(root_seed=1, block=block, hits_from=late)
+        assert all(hit.number >= late for hit in result.hits)
+        traces = engine.recover(result.hits, root_seed=1, block=block)
+        assert all(confirms(t, hit) for t, hit in zip(traces, result.hits, strict=True))
+        lengths.append({len(trace.events) for trace in traces})
+        early = engine.run_block(root_seed=1, block=block)
+        assert replace(early, hits=()) == replace(result, hits=())
+    assert lengths[0] == lengths[2] == {3}
+    assert max(lengths[1] | lengths[3]) > 3
+    assert (
+        hits_from(0, thorough=True) == hits_from(1, thorough=True) == hits_from(1, thorough=False)
+    )
+
+
+def test_hits_before_the_pass_are_kept_where_there_are_no_later_ones(broken):
+    engine = Engine(broken)
+    result = engine.run_block(root_seed=1, block=0, passes=32, hits_from=10**6)
+    assert set(result.hits) == set(engine.run_block(root_seed=1, block=0, passes=32).hits)
