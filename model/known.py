@@ -73,27 +73,29 @@ def contains(trace: Trace, excluded: Pairs) -> bool:
     offered = sorted({i for pair in present for i in _instances(pair)})
     return any(
         all(_renamed(pair, matching) in present for pair in sorted(excluded))
-        for matching in _matchings(wanted, offered, _interchangeable(trace.program), {})
+        for matching in matchings(wanted, offered, interchangeable(trace.program), {})
     )
 
 
 def _instances(pair: ConflictingPair) -> tuple[Instance, Instance]:
-    return _instance(pair.earlier), _instance(pair.later)
+    return instance_of(pair.earlier), instance_of(pair.later)
 
 
-def _instance(actor: Actor) -> Instance:
+def instance_of(actor: Actor) -> Instance:
+    """The thread of a step, by its body and canonical instance."""
     return actor.body, actor.instance
 
 
-def _interchangeable(program: Program) -> frozenset[str]:
+def interchangeable(program: Program) -> frozenset[str]:
+    """The names of the bodies whose instances can stand for each other."""
     bodies = (body for body in program.bodies if not uses_instance_number(body, program))
     return frozenset(body.name for body in bodies)
 
 
-def _matchings(
+def matchings(
     wanted: list[Instance],
     offered: list[Instance],
-    interchangeable: frozenset[str],
+    alike: frozenset[str],
     chosen: dict[Instance, Instance],
 ) -> Iterator[dict[Instance, Instance]]:
     """Every way of giving each wanted instance one of the trace's that no other one has."""
@@ -102,15 +104,15 @@ def _matchings(
         return
     first, *rest = wanted
     for candidate in offered:
-        alike = candidate[0] == first[0] and first[0] in interchangeable
-        if (candidate == first or alike) and candidate not in chosen.values():
-            yield from _matchings(rest, offered, interchangeable, {**chosen, first: candidate})
+        same = candidate[0] == first[0] and first[0] in alike
+        if (candidate == first or same) and candidate not in chosen.values():
+            yield from matchings(rest, offered, alike, {**chosen, first: candidate})
 
 
 def _renamed(pair: ConflictingPair, matching: dict[Instance, Instance]) -> ConflictingPair:
     return ConflictingPair(
-        _as(pair.earlier, matching[_instance(pair.earlier)]),
-        _as(pair.later, matching[_instance(pair.later)]),
+        _as(pair.earlier, matching[instance_of(pair.earlier)]),
+        _as(pair.later, matching[instance_of(pair.later)]),
     )
 
 

@@ -9,12 +9,15 @@ is known when another is asked for.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
 from model.circuit.step_circuit import Stepper
 from model.circuit.successors import Successors
+from model.exclusion import Exclusion, TooManyPatterns
 from model.interpreter import Trace
+from model.known import Pairs, contains
 from model.program import Program
 from model.search import THREADS_MAX, Found, Search
 from model.signature import signature_of
@@ -42,30 +45,46 @@ class Minimal:
     states: int
 
 
-def minimize(program: Program, trace: Trace, *, bytes_max: int = BYTES_MAX) -> Minimal:
-    """The smallest interleaving of the trace's signature.
+def minimize(
+    program: Program,
+    trace: Trace,
+    *,
+    excluded: tuple[Pairs, ...] = (),
+    bytes_max: int = BYTES_MAX,
+) -> Minimal:
+    """The smallest interleaving of the trace's signature that contains nothing `excluded`.
 
     `bytes_max` bounds the nodes of the search, which all signatures of the program share.
     """
+    assert not any(contains(trace, pairs) for pairs in excluded), "the trace is passed over itself"
     signature, found = signature_of(trace), Found(None, NOTHING, False, 0)
     if len(program.threads) <= THREADS_MAX:
-        found = _search(program, bytes_max).minimum(signature, below=measure(trace))
+        with suppress(TooManyPatterns):
+            search = _search(program, excluded, bytes_max)
+            found = search.minimum(signature, below=measure(trace))
     smallest = trace if found.trace is None else min(found.trace, trace, key=measure)
     if found.trace is None or found.reached < measure(smallest):
-        smallest = simplify(Stepper(program), smallest, signature)
+        smallest = simplify(Stepper(program), smallest, signature, excluded=excluded)
     return _minimal(smallest, found)
 
 
 def prepare(program: Program) -> None:
     """Compile what the search needs, which `minimize` does otherwise when it is called first."""
     if len(program.threads) <= THREADS_MAX:
-        _search(program, BYTES_MAX)
+        _search(program, (), BYTES_MAX)
 
 
 @lru_cache(maxsize=1)
-def _search(program: Program, bytes_max: int) -> Search:
-    """The search that all signatures of a program share."""
-    return Search(Successors(program), bytes_max=bytes_max)
+def _successors(program: Program) -> Successors:
+    return Successors(program)
+
+
+@lru_cache(maxsize=1)
+def _search(program: Program, excluded: tuple[Pairs, ...], bytes_max: int) -> Search:
+    """The search that all signatures of a program share. Raises TooManyPatterns."""
+    successors = _successors(program)
+    exclusion = Exclusion(successors, excluded) if excluded else None
+    return Search(successors, bytes_max=bytes_max, exclusion=exclusion)
 
 
 def _minimal(trace: Trace, found: Found) -> Minimal:

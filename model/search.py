@@ -6,6 +6,9 @@ nodes have equal futures, so that taking nodes in order of cost meets, as the fi
 each signature, its minimum of all criteria at once: everything cheaper has been searched, all
 choices included. One search serves all signatures of a program, in whatever order they are asked
 for: it goes on from where it is, and what it has met on the way is known.
+
+A search behind known failures passes over the executions that contain one. What a node has shown of
+them is then part of it, and a node that has shown all of one is dropped.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from numpy.typing import NDArray
 
 from model.circuit.successors import Expanded, Successors
 from model.circuit.visited import GROWTH, INDEX_BYTES, Visited
+from model.exclusion import KNOWN, Exclusion
 from model.interpreter import Machine, Trace, advance
 from model.signature import Signature, signature_at, signature_of
 from model.trace import Measure
@@ -74,21 +78,32 @@ class _Steps:
     moves: Numbers
     words: Numbers
 
+    def where(self, kept: NDArray[np.bool_]) -> _Steps:
+        """Some of them."""
+        columns = (self.order, self.groups, self.nodes, self.moves, self.words)
+        return _Steps(*(column[kept] for column in columns))
+
 
 class Search:
     """One search of a program, which goes on whenever it is asked for more.
 
     A row is a node: the words of its state, and one that says who has stepped. `bytes_max` bounds
     what nodes take in memory, waiting ones included; once it is met, the search stands still for
-    good. Where it stands depends on nothing but the program and the bound.
+    good. Where it stands depends on nothing but the program, the bound and what is excluded: the
+    word before the last then says how much of that has been shown.
     """
 
-    def __init__(self, successors: Successors, *, bytes_max: int) -> None:
+    def __init__(
+        self, successors: Successors, *, bytes_max: int, exclusion: Exclusion | None = None
+    ) -> None:
         self.successors, self.program = successors, successors.program
         assert len(self.program.threads) <= THREADS_MAX
-        self.bytes_max = bytes_max
+        self.bytes_max, self.exclusion = bytes_max, exclusion
+        more = np.full((1, 1), 0 if exclusion is None else exclusion.start, np.uint64)
+        words = [successors.initial, *([] if exclusion is None else [more]), 0 * more]
+        first = np.concatenate(words, axis=1)
         # Only addresses are reserved: our own bound is met before this one.
-        self.visited = Visited(successors.words + 1, memory=2 * bytes_max)
+        self.visited = Visited(first.shape[1], memory=2 * bytes_max)
         self.thread = np.array([move.thread for move in successors.moves])
         self.daemon = np.array([self.program.threads[t].daemon for t in self.thread])
         self.layers: dict[Cost, _Layer] = {}
@@ -99,7 +114,6 @@ class Search:
         self.counts = [0]
         self.limited_at: Cost | None = None
         self.best: dict[Signature, tuple[Cost, int]] = {}
-        first = np.concatenate([successors.initial, np.zeros((1, 1), np.uint64)], axis=1)
         self._push((0, 0, 0, 0), first, np.full(1, -1))
 
     def minimum(self, signature: Signature, *, below: Measure | None = None) -> Found:
@@ -119,7 +133,7 @@ class Search:
     @property
     def bytes(self) -> int:
         """What the nodes take in memory; the same on every machine."""
-        row = 8 * (self.successors.words + 1) + 8
+        row = 8 * self.visited.words + 8
         return int(self.nodes * (row + GROWTH * INDEX_BYTES)) + self.waiting * row
 
     def _is_settled(self, signature: Signature, below: Measure | None) -> bool:
@@ -172,7 +186,7 @@ class Search:
         return True
 
     def _expand(self, cost: Cost, rows: Rows, first: int) -> None:
-        expanded = self.successors.expand(np.ascontiguousarray(rows[:, :-1]))
+        expanded = self.successors.expand(np.ascontiguousarray(rows[:, : self.successors.words]))
         if len(expanded.codes):
             self._note(cost, rows, expanded, first)
         if cost[3] + 1 >= self.program.steps_max:
@@ -181,8 +195,11 @@ class Search:
             return
         steps = self._steps(rows, expanded.origins)
         after = np.empty((len(steps.order), rows.shape[1]), np.uint64)
-        after[:, :-1] = expanded.rows[steps.order]
+        after[:, : self.successors.words] = expanded.rows[steps.order]
         after[:, -1] = steps.words
+        if self.exclusion is not None:
+            after[:, -2] = shown = self._shown(self.exclusion, rows, steps, ending=False)
+            steps, after = steps.where(shown != KNOWN), after[shown != KNOWN]
         origins = first + steps.nodes << 16 | steps.moves
         ends = [*(np.nonzero(np.diff(steps.groups))[0] + 1).tolist(), len(after)]
         for begin, end in zip([0, *ends], ends, strict=False):
@@ -217,9 +234,13 @@ class Search:
     def _note(self, cost: Cost, rows: Rows, expanded: Expanded, first: int) -> None:
         """Keep the violations that are the cheapest of their signature, the first of equal ones."""
         steps = self._steps(rows, expanded.ends)
+        if self.exclusion is not None:
+            shown = self._shown(self.exclusion, rows, steps, ending=True)
+            steps = steps.where(shown != KNOWN)
         sites = expanded.codes[steps.order].astype(np.int64) - 1
         threads = self.thread[steps.moves]
-        pcs = self.successors.codes_of_steps(rows[steps.nodes, :-1], threads)
+        states = rows[steps.nodes, : self.successors.words]
+        pcs = self.successors.codes_of_steps(states, threads)
         kinds = ((steps.groups << 16 | sites) << 16 | threads) << 16 | pcs
         for i in np.sort(np.unique(kinds, return_index=True)[1]).tolist():
             if sites[i] < len(self.program.sites):
@@ -229,6 +250,12 @@ class Search:
                 if signature not in self.best or into < self.best[signature][0]:
                     origin = first + int(steps.nodes[i]) << 16 | int(steps.moves[i])
                     self.best[signature] = into, origin
+
+    def _shown(self, exclusion: Exclusion, rows: Rows, steps: _Steps, *, ending: bool) -> Numbers:
+        """What has been shown of the excluded failures after each step."""
+        states = rows[steps.nodes, : self.successors.words]
+        before = rows[steps.nodes, -2].astype(np.int64)
+        return exclusion.after(states, before, steps.moves, ending=ending)
 
     # -- telling -----------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from model.circuit.step_circuit import Bits, Stepper
 from model.interpreter import Trace, replay
+from model.known import Pairs, contains
 from model.program import Choose
 from model.schedule import Pick, Schedule
 from model.signature import Signature, signature_at, signature_of
@@ -24,11 +25,16 @@ CANDIDATES_MAX = 512
 
 
 def simplify(
-    stepper: Stepper, trace: Trace, signature: Signature, *, rounds_max: int = 64
+    stepper: Stepper,
+    trace: Trace,
+    signature: Signature,
+    *,
+    excluded: tuple[Pairs, ...] = (),
+    rounds_max: int = 64,
 ) -> Trace:
     """A trace of the same signature from which no single move leads to a smaller one.
 
-    Where the rounds run out, the smallest so far.
+    Where the rounds run out, the smallest so far. None that contains what is excluded is taken.
     """
     best, size = trace, measure(trace)
     for _ in range(rounds_max):
@@ -38,7 +44,9 @@ def simplify(
             for number, schedule in enumerate(run_candidates(stepper, candidates, signature))
             if schedule is not None
             for shorter in [replay(stepper.program, schedule)]
-            if measure(shorter) < size and signature_of(shorter) == signature
+            if measure(shorter) < size
+            and signature_of(shorter) == signature
+            and not any(contains(shorter, pairs) for pairs in excluded)
         ]
         if not better:
             return best

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from model.columns import diagram
 from model.fingerprint import fingerprint
 from model.interpreter import Event, Trace, replay
+from model.known import Pairs
 from model.minimize import minimize
 from model.program import Program
 from model.signature import Signature, signature_of
@@ -49,12 +50,17 @@ class Minimized:
         return all(level == "proved" for level in self.proof.values())
 
 
-def minimized(program: Program, violation: Replayed) -> Minimized:
-    """Minimize a violation within its signature; takes up to some seconds."""
+def minimized(
+    program: Program, violation: Replayed, *, excluded: tuple[Pairs, ...] = ()
+) -> Minimized:
+    """Minimize a violation within its signature, among what does not contain what is excluded.
+
+    Takes up to some seconds.
+    """
     search_ahead(program).result()
     trace = replay(program, violation.schedule)
     assert signature_of(trace) == violation.signature, "a schedule that was replayed replays again"
-    minimal = minimize(program, trace)
+    minimal = minimize(program, trace, excluded=excluded)
     assert signature_of(minimal.trace) == violation.signature, "minimizing keeps the signature"
     return _described(minimal.trace, proof=minimal.proof, states=minimal.states)
 

@@ -18,6 +18,7 @@ from model.signature import Signature
 from storage.campaigns import (
     CampaignPlan,
     finish_campaign,
+    get_campaign,
     reopen_campaign,
     start_campaign,
 )
@@ -107,16 +108,21 @@ class CampaignRecord:
     def proved_before(self, excluded_failures: tuple[int, ...]) -> dict[Signature, Minimized]:
         """What earlier campaigns have proved minimal in this very IR: it need not be done again.
 
-        Where a failure is excluded, its signature may hide another, and is looked at anew.
+        What is minimal depends on what is excluded: nothing is known in advance where something is,
+        and nothing is taken from a campaign that did.
         """
-        known = {}
+        known: dict[Signature, Minimized] = {}
+        if excluded_failures:
+            return known
         with self.database.read() as session:
             for summary in list_failures(session, program=self.program_name):
-                record = get_failure(session, summary.failure_id).record
-                if record.ir_hash == self.ir_hash and summary.failure_id not in excluded_failures:
-                    minimal = minimal_of(record)
+                failure = get_failure(session, summary.failure_id)
+                first = get_campaign(session, failure.first_campaign_id)
+                minimal = minimal_of(failure.record)
+                same = failure.record.ir_hash == self.ir_hash and not first.plan.excluded_failures
+                if same and minimal.is_proved:
                     known[minimal.signature] = minimal
-        return {name: minimal for name, minimal in known.items() if minimal.is_proved}
+        return known
 
     def finish(self, state: CampaignState, *, ending: str) -> None:
         """The campaign has ended; leases that it still holds are let go, and so is its claim."""

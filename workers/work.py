@@ -17,7 +17,7 @@ def do(spec: ShardSpec, work: Work) -> Timed:
     if isinstance(work, BlockRange):
         result = run_shard(spec, work)
     else:
-        result = minimized(program_of(spec.program), work)
+        result = minimized(program_of(spec.program), work, excluded=spec.excluded)
     return result, time.perf_counter() - begun
 
 

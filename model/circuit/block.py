@@ -48,8 +48,8 @@ class BlockResult:
     """What a block showed: addable counts, and a bounded choice of its hits.
 
     `site_hits[s]` counts the executions that ended at oracle site s, exactly; `hits` are
-    HITS_PER_SITE of each site, by pass and lane; `steps_reached` are (body, step) seen executed, and
-    `states_seen` the states seen, in samples.
+    HITS_PER_SITE of each site, by pass and lane; `steps_reached` are (body, step) seen executed,
+    and `states_seen` the states seen, in samples.
     """
 
     block: int

@@ -5,19 +5,22 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from model.program_json import from_json
+from model.program_json import from_json, to_json
 from storage.campaigns import campaign_totals, get_campaign
 from storage.disagreements import list_disagreements
 from storage.errors import StorageError
 from storage.failures import get_failure, list_failures, list_sightings
 from storage.programs import get_program
 from storage.tables import CampaignState
+from tests.toy_programs import two_publishers
 from workers import minimizing, recording, work
 from workers.campaign import Budget, Coordinator, Order
+from workers.fuzzing import excluded_pairs
 from workers.local_pool import LocalPool
 from workers.pool import Lost
 from workers.progress import Ending, Verdict
-from workers.shards import BlockRange, Disagreement, Replayed, run_shard
+from workers.recording import minimal_of
+from workers.shards import BlockRange, Disagreement, Replayed, ShardSpec, run_shard
 from workers.work import do, report_of
 
 
@@ -267,9 +270,9 @@ def test_a_signature_is_minimized_once_and_sighted_a_bounded_number_of_times(
 ):
     times = []
 
-    def counted(program, violation):
+    def counted(program, violation, *, excluded):
         times.append(violation.signature)
-        return minimizing.minimized(program, violation)
+        return minimizing.minimized(program, violation, excluded=excluded)
 
     monkeypatch.setattr(work, "minimized", counted)
     monkeypatch.setattr(recording, "SIGHTINGS_PER_SIGNATURE_MAX", 6)
@@ -288,6 +291,22 @@ def test_an_excluded_failure_is_not_found_even_where_it_is_not_recognized(
     report = execute(database, LocalPool(broken_spec), order)
     assert report.progress.failures == {} and report.progress.violations > 0
     assert report.progress.verdict(only_new=False) is Verdict.CLEAN
+
+
+def test_a_race_behind_a_known_one_of_its_signature_gets_a_row_of_its_own(database):
+    program = two_publishers.compile()
+    text = to_json(program)
+    order = order_for(program, schedules=10_000_000)
+    execute(database, LocalPool(ShardSpec(text, 1)), order)
+    behind = ShardSpec(text, 1, excluded_pairs(database, program, (1,)))
+    execute(database, LocalPool(behind), replace(order, excluded_failures=(1,)))
+    again = execute(database, LocalPool(ShardSpec(text, 1)), order)
+    assert list(again.progress.failures) == [1]
+    with database.read() as session:
+        first, second = (get_failure(session, number).record for number in (1, 2))
+        assert len(list_failures(session)) == 2
+    assert minimal_of(first).signature == minimal_of(second).signature
+    assert minimal_of(second).is_proved and (first.steps, second.steps) == (3, 4)
 
 
 def test_a_database_that_fails_ends_the_campaign_with_its_sentence(
