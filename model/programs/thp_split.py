@@ -2,6 +2,7 @@
 
 Result: violation
 Result: violation (gp_cookie=on)
+Result: violation (tail_to_head=on, rcu_asserted=on, gp_cookie=on): huge page freed while referenced
 Result: violation (put=raw)
 Result: violation (gp_cookie=on, put=raw_atomic)
 Result: violation (debug_vm=on): VM_BUG_ON(PageTail(page))
@@ -11,7 +12,7 @@ Result: violation (gp_cookie=on, put=raw_atomic, lookup_rcu=off, free_check=off)
 Result: violation (gp_cookie=on, put=late)
 Result: ok (gp_cookie=on, put=late, free_check=off)
 Result: violation (gp_cookie=on, put=late, lookup_rcu=off)
-Result: violation (tail_to_head=off, rcu_asserted=on, design=70b50f94)
+Result: violation (rcu_asserted=on, design=70b50f94): VM_BUG_ON(!rcu_read_lock_held())
 Result: ok (tail_to_head=on, rcu_asserted=on, design=70b50f94)
 Result: ok (design=70b50f94)
 
