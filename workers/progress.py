@@ -21,6 +21,7 @@ class Ending(Enum):
     QUARANTINED = "stopped: too many ranges of blocks killed their workers"
     FAILED = "gracefuzz itself failed"
     EXHAUSTED = "explored every reachable state"
+    HASHED = "found no other state; with a few bits a state, some may have been taken for others"
     MEMORY_FULL = "its memory was full before every state was seen"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from model.explore import Explored, Explorer
+from model.explore import Verdict as Conclusion
 from model.signature import Signature, signature_of, site_name
 from storage.checkpoints import CheckpointError
 from storage.tables import CampaignState, VerificationVerdict
@@ -75,10 +76,11 @@ class VerificationReport:
     @property
     def verdict(self) -> Verdict:
         """The exit code. Only what was seen whole is clean; a lost checkpoint is no success."""
-        if self.explored.sites:
-            return Verdict.VIOLATIONS
-        if self.explored.exhausted:
-            return Verdict.CLEAN
+        match self.explored.verdict:
+            case Conclusion.REFUTED:
+                return Verdict.VIOLATIONS
+            case Conclusion.PROVED:
+                return Verdict.CLEAN
         if self.ending is Ending.STOPPED and self.checkpoint_failed:
             return Verdict.INFRASTRUCTURE
         return Verdict.BOUNDED
@@ -152,7 +154,10 @@ class Verification:
             self._store_new_violations()
             self.observer.progressed(self._reach, self._failures)
             if not going:
-                return Ending.MEMORY_FULL if self.explorer.frontier else Ending.EXHAUSTED
+                if self.explorer.frontier:
+                    return Ending.MEMORY_FULL
+                exact = self.explorer.explored().exact
+                return Ending.EXHAUSTED if exact else Ending.HASHED
             if self.is_stopping():
                 return Ending.STOPPED
             if self.clock() >= figures_at:
@@ -202,7 +207,7 @@ class Verification:
             frontier=explored.frontier,
             depth=explored.depth,
             used_bytes=self.explorer.bytes,
-            exhausted=explored.exhausted,
+            exhausted=explored.exhausted and explored.exact,
             reduced=explored.reduced,
             discarded=explored.discarded,
             sites=sites,
@@ -219,8 +224,9 @@ class Verification:
 
     def _end(self, ending: Ending) -> None:
         explored, sentence = self.explorer.explored(), ending.value
-        if ending is not Ending.EXHAUSTED:
+        if explored.frontier:
             self._checkpoint()
+        if ending is not Ending.EXHAUSTED:
             sentence += f"; bounded, {explored.states:,} states"
         self.record.finish(
             CampaignState.INTERRUPTED if ending is Ending.STOPPED else CampaignState.FINISHED,

@@ -119,7 +119,7 @@ def conclusion_lines(
     if report.failures:
         lines += last_lines(report.failures, database=database)
     if report.checkpoint is not None:
-        full = report.ending is Ending.MEMORY_FULL
+        full = report.ending is Ending.MEMORY_FULL and not title.plan.bitstate
         larger = f" --memory {given_size(2 * title.plan.memory_bytes)}" if full else ""
         lines += ["", f"go on with: gracefuzz verify --resume {number}{larger}{option}"]
     return [*lines, f"campaign {number}: {report.ending.value}"]
@@ -131,6 +131,9 @@ def verdict_sentence(program: Program, explored: Explored) -> str:
         oracles = "oracle" if len(explored.sites) == 1 else "oracles"
         part = "" if explored.exhausted else "; not every state was seen"
         return f"refuted: {len(explored.sites)} {oracles} violated{part}"
+    if not explored.exact:
+        share = f"about {100 * explored.coverage:.2f} % of those met were told apart"
+        return f"bounded, {explored.states:,} states ({share}): nothing is proved"
     if not explored.exhausted:
         return f"bounded, {explored.states:,} states: nothing is proved"
     kept = ", up to symmetry" if explored.reduced else ""
@@ -164,7 +167,8 @@ def report_json(
             "transitions": str(explored.transitions),
             "frontier": str(explored.frontier),
             "depth": explored.depth,
-            "exhausted": explored.exhausted,
+            "exhausted": explored.exhausted and explored.exact,
+            "told_apart": explored.coverage,
             "reduced": explored.reduced,
             "discarded": explored.discarded,
             "symmetry": title.plan.symmetry,

@@ -98,15 +98,15 @@ class VerificationRecord:
         figures: VerificationFigures,
         verdict: VerificationVerdict,
     ) -> None:
-        """The verification has ended; where it has seen every state it needs no checkpoint."""
+        """The verification has ended; where no state is left it needs no checkpoint."""
         number, before = self.campaign.campaign_id, self.checkpoint
         with self.campaign.database.write() as session:
             store_figures(session, number, figures)
             store_verdict(session, number, verdict)
-            if figures.exhausted:
+            if not figures.frontier:
                 store_checkpoint(session, number, None)
             finish_campaign(session, number, state, ending=ending, now=datetime.now(UTC))
-        if figures.exhausted:
+        if not figures.frontier:
             self._checkpoint = None
             remove_checkpoints(self.folder, number, but=None)
             if before is not None:

@@ -16,7 +16,9 @@ breadth first, so that the first violation of an oracle is a shortest one; each 
 proved and stored, as fuzz does with what it finds.
 
 Only a program of which every state was seen is proved. Where the memory is full before that, the
-outcome is `bounded, N states`: more than fuzzing would say, and no proof.
+outcome is `bounded, N states`: more than fuzzing would say, and no proof. --bitstate, for what does
+not fit, may take a state for another, and proves nothing either. --symmetry changes no verdict;
+--no-symmetry counts all states, which `campaigns show` needs to say what part of them fuzzing saw.
 
 The campaign is stored in the database, with a checkpoint at stated times, at Ctrl-C and where the
 memory is full. After a kill, --resume goes on from the last one; the program may then be left out.
@@ -29,6 +31,8 @@ Examples:
   gracefuzz verify thp_split --param gp_cookie=on
 
   gracefuzz verify ./my_lock.py --memory 16G --checkpoint /var/tmp/my_lock --checkpoint-every 1m
+
+  gracefuzz verify ./my_lock.py --bitstate --memory 2G
 
   gracefuzz verify --resume 7
 
@@ -54,6 +58,16 @@ def verify_command(
             metavar="SIZE", help="What the states may take: 512M, 8G. [default: 8G, or as before]"
         ),
     ] = None,
+    symmetry: Annotated[
+        bool | None,
+        typer.Option(
+            "--symmetry/--no-symmetry",
+            help="Visit states that differ in the order of like threads once. [default: symmetry]",
+        ),
+    ] = None,
+    bitstate: Annotated[
+        bool, typer.Option("--bitstate", help="Keep some bits of a state: much more fits.")
+    ] = False,
     db: Annotated[
         str, typer.Option(envvar="GRACEFUZZ_DB", help="The database: an SQLite file.")
     ] = "gracefuzz.db",
@@ -80,11 +94,17 @@ def verify_command(
         raise typer.BadParameter("give a PROGRAM, or --resume CAMPAIGN to go on with one")
     if program is None and param:
         raise typer.BadParameter("--param needs the PROGRAM that it belongs to")
+    if resume is not None and (symmetry is not None or bitstate):
+        raise typer.BadParameter(
+            "a verification goes on as it began: leave out --symmetry and --bitstate"
+        )
     seconds = CHECKPOINT_SECONDS_DEFAULT
     wish = VerifyWish(
         program=program,
         parameters=parameters_of(param or []),
         memory_bytes=None if memory is None else bytes_of(memory),
+        symmetry=symmetry is not False,
+        bitstate=bitstate,
         database=db,
         checkpoint=checkpoint,
         checkpoint_seconds=seconds if checkpoint_every is None else seconds_of(checkpoint_every),

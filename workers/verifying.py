@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -47,6 +47,8 @@ class VerifyWish:
     program: str | None
     parameters: Mapping[str, str]
     memory_bytes: int | None
+    symmetry: bool
+    bitstate: bool
     database: str
     checkpoint: str | None
     checkpoint_seconds: float
@@ -97,8 +99,8 @@ def verify(wish: VerifyWish) -> Verdict:
 
 def start(wish: VerifyWish, database: Database, program: Program, *, source: str) -> Begun:
     """A new verification at the initial state."""
-    plan = VerificationPlan(wish.memory_bytes or MEMORY_BYTES, symmetry=False, bitstate=False)
-    explorer = Explorer(program, memory=plan.memory_bytes)
+    plan = VerificationPlan(wish.memory_bytes or MEMORY_BYTES, wish.symmetry, wish.bitstate)
+    explorer = explorer_of(program, plan)
     record = VerificationRecord.start(
         database, program, source=source, plan=plan, folder=folder_of(wish, database)
     )
@@ -129,24 +131,31 @@ def resume(
         with database.read() as session:
             told = check_resumable(session, campaign_id)
         memory = wish.memory_bytes or told.plan.memory_bytes
-        explorer = explorer_of(stored, told, database, memory_bytes=memory)
+        explorer = resumed(stored, told, database, memory_bytes=memory)
         campaign = CampaignRecord.resume(
             database, stored, claimed, campaign_id, memory_bytes=memory
         )
     except BaseException:
         claimed.release()
         raise
-    plan = VerificationPlan(memory, told.plan.symmetry, told.plan.bitstate)
+    plan = VerificationPlan(explorer.memory, told.plan.symmetry, told.plan.bitstate)
     record = VerificationRecord(campaign, folder_of(wish, database), told.checkpoint)
     return Begun(VerificationTitle(stored, plan), explorer, record)
 
 
-def explorer_of(
+def explorer_of(program: Program, plan: VerificationPlan) -> Explorer:
+    """An exploration that is at the initial state."""
+    return Explorer(
+        program, memory=plan.memory_bytes, symmetry=plan.symmetry, bitstate=plan.bitstate
+    )
+
+
+def resumed(
     program: Program, told: StoredVerification, database: Database, *, memory_bytes: int
 ) -> Explorer:
     """The exploration as its checkpoint has it. Raises CheckpointError and NotResumable."""
     if told.checkpoint is None:
-        return Explorer(program, memory=memory_bytes)
+        return explorer_of(program, replace(told.plan, memory_bytes=memory_bytes))
     snapshot = read_checkpoint(told.checkpoint, database=database.path)
     try:
         return Explorer.resumed(program, snapshot, memory=memory_bytes)

@@ -99,7 +99,10 @@ def test_exit_codes(tmp_path, capsys):
     full = gracefuzz(*verify, "--param", "locked=on", "--memory", "1K")
     assert full.returncode == 4 and "bounded, 1 states: nothing is proved" in full.stdout
     gracefuzz("fuzz", PROGRAM, "--db", database, "--workers", 0, "--block", 0)
+    bits = gracefuzz(*verify, "--param", "locked=on", "--bitstate", "--no-symmetry")
+    assert bits.returncode == 4 and "were told apart): nothing is proved" in bits.stdout
     refused = {
+        "goes on as it began: leave out --symmetry": (*verify, "--resume", 1, "--symmetry"),
         "no program is called 'nope'": ("verify", "nope", "--db", database),
         "is no size of memory: give 512M": (*verify, "--memory", "much"),
         "is no duration: give 30s": (*verify, "--checkpoint-every", "often"),

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from model.explore import Explorer, explore
+from model.explore import explore
 from storage.campaigns import get_campaign
 from storage.checkpoints import read_checkpoint
 from storage.claims import is_claimed
@@ -19,7 +19,7 @@ from tests.toy_programs import stale_lookup
 from workers.progress import Ending, FoundFailure, Verdict
 from workers.verification import Reach, Verification
 from workers.verification_record import VerificationRecord
-from workers.verifying import VerifyWish, resume
+from workers.verifying import VerifyWish, explorer_of, resume
 
 MEMORY = 1 << 30
 
@@ -52,16 +52,16 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr("model.explore.STEPS_AT_ONCE", 1)
 
 
-def begin(database, program, listener, *, stopping=lambda: False, memory=MEMORY, every=1e9):
-    plan = VerificationPlan(memory, symmetry=False, bitstate=False)
+def begin(database, program, listener, *, stopping=lambda: False, memory=MEMORY, every=1e9, **how):
+    plan = VerificationPlan(memory, **{"symmetry": False, "bitstate": False, **how})
     folder = database.path.parent / "kept"
     record = VerificationRecord.start(database, program, source="", plan=plan, folder=folder)
-    explorer = Explorer(program, memory=memory)
+    explorer = explorer_of(program, plan)
     return Verification(explorer, record, listener, stopping, every)
 
 
 def go_on(database, number, listener):
-    wish = VerifyWish(None, {}, MEMORY, str(database.path), None, 1e9, number, False)
+    wish = VerifyWish(None, {}, MEMORY, True, False, str(database.path), None, 1e9, number, False)
     begun = resume(wish, database, None, number)
     return Verification(begun.explorer, begun.record, listener, lambda: False, 1e9)
 
@@ -201,3 +201,31 @@ def test_a_checkpoint_holds_plain_arrays(database, sound, listener, small_chunks
     told = stored(database, report.campaign_id).verification
     arrays = read_checkpoint(told.checkpoint, database=database.path)
     assert arrays and all(array.dtype.kind in "iu" for array in arrays.values())
+
+
+def test_symmetric_states_are_one_and_the_proof_is_the_same(database, sound, listener):
+    report = begin(database, sound, listener, symmetry=True).execute()
+    figures = stored(database, report.campaign_id).verification.figures
+    assert report.verdict is Verdict.CLEAN and figures.reduced
+    assert figures.states < explore(sound).states
+
+
+@pytest.mark.parametrize(("program", "verdict"), [("sound", "BOUNDED"), ("broken", "VIOLATIONS")])
+def test_a_few_bits_a_state_prove_nothing_and_refute_much(
+    database, program, verdict, listener, request
+):
+    compiled = request.getfixturevalue(program)
+    report = begin(database, compiled, listener, bitstate=True).execute()
+    assert (report.verdict, report.ending) == (Verdict[verdict], Ending.HASHED)
+    told = stored(database, report.campaign_id).verification
+    assert not told.figures.exhausted and told.checkpoint is None
+    assert len(listener.failures) == (program == "broken")
+
+
+def test_bits_go_on_from_their_checkpoint(database, sound, listener, small_chunks):
+    calls = count()
+    how = {"stopping": lambda: next(calls) == 2, "bitstate": True}
+    first = begin(database, sound, listener, **how).execute()
+    again = go_on(database, first.campaign_id, listener).execute()
+    assert (first.ending, again.ending) == (Ending.STOPPED, Ending.HASHED)
+    assert again.explored.states == explore(sound).states

@@ -67,6 +67,10 @@ def test_the_frontier_grows_and_shrinks():
         ({"discarded": True}, "executions discarded by assume() are left out"),
         ({"sites": {1: 4}}, "refuted: 1 oracle violated"),
         ({"sites": {1: 4, 2: 5}, "exhausted": False}, "2 oracles violated; not every state was"),
+        (
+            {"exact": False, "coverage": 0.99},
+            "(about 99.00 % of those met were told apart): nothing",
+        ),
         ({"exhausted": False}, "bounded, 1,000 states: nothing is proved"),
     ],
 )
