@@ -26,6 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) pip setuptools
 	@$(PIP) --no-build-isolation -e '.[dev]'
+	@$(BIN)/python -m compileall -q model storage workers service
 	@touch $@
 
 # A Python that cannot even import gracefuzz exits with 1 too: the list shows that it was a finding.
