@@ -48,6 +48,7 @@ def measurements() -> dict[str, Measurement]:
         Measurement(
             "explorer", "every state of thp_split with two lookups, as fixed", explorer_figures
         ),
+        Measurement("proof", "all programs explored, failures minimized", proof_figures),
         Measurement(
             "first_failure_seconds",
             "from the command to a stored, minimized failure, in one process",
@@ -114,6 +115,13 @@ def explorer_figures() -> Figures:
     from workers.bench_explorer import measurements as explorer_measurements
 
     return explorer_measurements()
+
+
+def proof_figures() -> Figures:
+    """Seconds of the processor for exploring the library and for minimizing."""
+    from workers.bench_proof import measurements as proof_measurements
+
+    return proof_measurements()
 
 
 def first_failure_seconds(*, workers: int) -> float:

@@ -1,0 +1,59 @@
+"""How long proofs take, of programs and of minima: numbers for `gracefuzz bench`."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+
+from model.circuit.successors import Successors
+from model.explore import Explorer, explore
+from model.interpreter import Trace
+from model.library import PROGRAMS
+from model.minimize import BYTES_MAX
+from model.program import Program
+from model.search import Search
+from model.signature import signature_of
+from model.trace import measure
+from workers.bench_engine import reference_program
+
+
+def measurements() -> dict[str, float]:
+    """Figures by name, in seconds of the processor; takes some 30 s.
+
+    `library_seconds` is every program of the library at its default size, compiled and proved or
+    refuted. The others minimize a shortest execution for each oracle that `thp_split` violates,
+    with all criteria proved, compiled before: the median and the longest where each has a search
+    of its own, and all of them with the one search that a campaign keeps.
+    """
+    begin = time.process_time()
+    verdicts = [explore(source.compile()).verdict for source in PROGRAMS.values()]
+    library = time.process_time() - begin
+    assert "bounded" not in verdicts
+    own, shared = _minimizing(reference_program())
+    return {
+        "library_seconds": library,
+        "minimizing_seconds": median(own),
+        "minimizing_seconds.high": max(own),
+        "minimizing_all_seconds": shared,
+        "minimized_failures": float(len(own)),
+    }
+
+
+def _minimizing(program: Program) -> tuple[list[float], float]:
+    """What each failure takes with a search of its own, and all of them with one."""
+    explorer = Explorer(program)
+    while explorer.advance():
+        pass
+    traces = [explorer.trace(site) for site in sorted(explorer.explored().sites)]
+    successors = Successors(program)
+    own = [_seconds(Search(successors, bytes_max=BYTES_MAX), [trace]) for trace in traces]
+    return own, _seconds(Search(successors, bytes_max=BYTES_MAX), traces)
+
+
+def _seconds(search: Search, traces: list[Trace]) -> float:
+    begin = time.process_time()
+    for trace in traces:
+        found = search.minimum(signature_of(trace), below=measure(trace))
+        smallest = trace if found.trace is None else found.trace
+        assert not found.limited and found.reached >= measure(smallest), "a minimum is not proved"
+    return time.process_time() - begin
