@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +114,7 @@ class Search:
         self.counts = [0]
         self.limited_at: Cost | None = None
         self.best: dict[Signature, tuple[Cost, int]] = {}
+        self.signatures: dict[int, Signature | None] = {}
         self._push((0, 0, 0, 0), first, np.full(1, -1))
 
     def minimum(self, signature: Signature, *, below: Measure | None = None) -> Found:
@@ -121,7 +122,8 @@ class Search:
 
         Ends also when nothing of it is cheaper than `below`, the measure of what is known already.
         """
-        while not self._is_settled(signature, below) and self._advance():
+        limit = None if below is None else astuple(below)
+        while not self._is_settled(signature, limit) and self._advance():
             pass
         return self._found(signature, below)
 
@@ -136,12 +138,12 @@ class Search:
         row = 8 * self.visited.words + 8
         return int(self.nodes * (row + GROWTH * INDEX_BYTES)) + self.waiting * row
 
-    def _is_settled(self, signature: Signature, below: Measure | None) -> bool:
+    def _is_settled(self, signature: Signature, limit: Cost | None) -> bool:
         if not self.queue:
             return True
         front, candidate = self.queue[0], self.best.get(signature)
         known = candidate is not None and candidate[0] <= front
-        return known or (below is not None and below <= Measure(*front))
+        return known or (limit is not None and limit <= front)
 
     def _found(self, signature: Signature, below: Measure | None) -> Found:
         front = self.queue[0] if self.queue else None
@@ -201,7 +203,8 @@ class Search:
             after[:, -2] = shown = self._shown(self.exclusion, rows, steps, ending=False)
             steps, after = steps.where(shown != KNOWN), after[shown != KNOWN]
         origins = first + steps.nodes << 16 | steps.moves
-        ends = [*(np.nonzero(np.diff(steps.groups))[0] + 1).tolist(), len(after)]
+        changes = np.flatnonzero(steps.groups[1:] != steps.groups[:-1]) + 1
+        ends = [*changes.tolist(), len(after)]
         for begin, end in zip([0, *ends], ends, strict=False):
             if begin < end:
                 into = _into(cost, int(steps.groups[begin]))
@@ -233,23 +236,43 @@ class Search:
 
     def _note(self, cost: Cost, rows: Rows, expanded: Expanded, first: int) -> None:
         """Keep the violations that are the cheapest of their signature, the first of equal ones."""
-        steps = self._steps(rows, expanded.ends)
+        found = expanded.ends.astype(np.int64)
+        nodes, threads = found & 0xFFFFFFFF, self.thread[found >> 32 & 0xFFFF]
+        states = rows[nodes, : self.successors.words]
+        pcs = self.successors.codes_of_steps(states, threads)
+        kinds = (expanded.codes.astype(np.int64) - 1 << 16 | threads) << 16 | pcs
+        wanted = [kind for kind in np.unique(kinds).tolist() if self._is_open(kind, cost)]
+        if not wanted:
+            return
+        kept = np.isin(kinds, wanted)
+        steps, kinds = self._steps(rows, expanded.ends[kept]), kinds[kept]
         if self.exclusion is not None:
             shown = self._shown(self.exclusion, rows, steps, ending=True)
             steps = steps.where(shown != KNOWN)
-        sites = expanded.codes[steps.order].astype(np.int64) - 1
-        threads = self.thread[steps.moves]
-        states = rows[steps.nodes, : self.successors.words]
-        pcs = self.successors.codes_of_steps(states, threads)
-        kinds = ((steps.groups << 16 | sites) << 16 | threads) << 16 | pcs
-        for i in np.sort(np.unique(kinds, return_index=True)[1]).tolist():
-            if sites[i] < len(self.program.sites):
-                pc = self.successors.pc_of(int(threads[i]), int(pcs[i]))
-                signature = signature_at(self.program, int(sites[i]), int(threads[i]), pc)
-                into = _into(cost, int(steps.groups[i]))
-                if signature not in self.best or into < self.best[signature][0]:
-                    origin = first + int(steps.nodes[i]) << 16 | int(steps.moves[i])
-                    self.best[signature] = into, origin
+        kinds = kinds[steps.order]
+        for i in np.sort(np.unique(steps.groups << 48 | kinds, return_index=True)[1]).tolist():
+            signature, into = self.signatures[int(kinds[i])], _into(cost, int(steps.groups[i]))
+            assert signature is not None
+            if signature not in self.best or into < self.best[signature][0]:
+                origin = first + int(steps.nodes[i]) << 16 | int(steps.moves[i])
+                self.best[signature] = into, origin
+
+    def _is_open(self, kind: int, cost: Cost) -> bool:
+        """Whether a step from a node of this cost may be the cheapest of its signature.
+
+        A kind is a site, the thread that violates it, and the code of its step.
+        """
+        if kind not in self.signatures:
+            site, thread, code = kind >> 32, kind >> 16 & 0xFFFF, kind & 0xFFFF
+            self.signatures[kind] = (
+                signature_at(self.program, site, thread, self.successors.pc_of(thread, code))
+                if site < len(self.program.sites)
+                else None
+            )
+        signature = self.signatures[kind]
+        return signature is not None and (
+            signature not in self.best or cost < self.best[signature][0]
+        )
 
     def _shown(self, exclusion: Exclusion, rows: Rows, steps: _Steps, *, ending: bool) -> Numbers:
         """What has been shown of the excluded failures after each step."""

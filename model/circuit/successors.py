@@ -107,6 +107,8 @@ class Successors:
         self._rows = np.empty((capacity, self.words), np.uint64)
         self._origins, self._codes, self._ends = (np.empty(capacity, np.uint64) for _ in range(3))
         self._counts = np.zeros(3, np.uint64)
+        found = (self._rows, self._origins, self._codes, self._ends, self._counts)
+        self._places = tuple(array.ctypes.data for array in (self._bits, self._scratch, *found))
 
     @property
     def bytes(self) -> int:
@@ -173,17 +175,13 @@ class Successors:
         """Every move of every row [n, words], n at most `rows_max`."""
         assert rows.shape[1] == self.words and rows.flags.c_contiguous
         assert len(rows) <= self.rows_max
+        bits, *places = self._places
         self._expand(
             rows.ctypes.data,
             len(rows),
-            self._bits.ctypes.data,
+            bits,
             len(self.moves),
-            self._scratch.ctypes.data,
-            self._rows.ctypes.data,
-            self._origins.ctypes.data,
-            self._codes.ctypes.data,
-            self._ends.ctypes.data,
-            self._counts.ctypes.data,
+            *places,
             self._circuits[0].address,
             self._circuits[1].address,
             self.circuit.codes.width,
