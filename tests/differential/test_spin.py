@@ -15,6 +15,7 @@ from workers.spin import SpinError, compiled_model, missing
 
 EXAMPLES = 100
 STATES_OF_RANDOM = 20_000
+PAN = "-O0"  # compiling takes longer than searching
 SMALL = (*PROGRAMS, awkward.compile())
 
 pytestmark = pytest.mark.skipif(
@@ -22,10 +23,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def expect_agreement(program: Program, explored: Explored, *, optimize: str = "-O0") -> None:
+def expect_agreement(program: Program, explored: Explored) -> None:
     """Spin sees equally many states, and violations of the same sites."""
     assert explored.exhausted
-    with compiled_model(program, optimize=optimize, hash_bits=20) as search:
+    with compiled_model(program, optimize=PAN, hash_bits=20) as search:
         seen = search()
     assert seen.sites == set(explored.sites)
     assert seen.states == explored.states
@@ -38,7 +39,7 @@ def test_spin_agrees_on_small_programs(program):
 
 
 def test_a_search_that_was_cut_off_says_nothing():
-    shallow = compiled_model(PROGRAMS[0], optimize="-O0", depth_max=5, hash_bits=20)
+    shallow = compiled_model(PROGRAMS[0], optimize=PAN, depth_max=5, hash_bits=20)
     with shallow as search, pytest.raises(SpinError, match="max search depth too small"):
         search()
 
@@ -59,4 +60,4 @@ def test_spin_agrees_on_random_programs(drawn: Drawn):
 @pytest.mark.parametrize("claim", CLAIMS, ids=str)
 def test_spin_agrees_on_the_library(claim: Claim):
     program = claim.source.compile(**dict(claim.parameters))
-    expect_agreement(program, explore(program, states_max=STATES_MAX), optimize="-O1")
+    expect_agreement(program, explore(program, states_max=STATES_MAX))
