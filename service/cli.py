@@ -2,7 +2,7 @@
 
 Results go to stdout, messages to stderr. The exit code is 0 where all is clean, 1 where violations
 were found, 2 for what the person can mend, 3 for what gracefuzz or its surroundings did, 4 where
-verifying found nothing and proved nothing.
+verifying found nothing and proved nothing, or nothing can be said of mutants.
 """
 
 import errno

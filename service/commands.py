@@ -11,6 +11,8 @@ Params = Annotated[
     list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter; repeatable.")
 ]
 DB_DEFAULT = "gracefuzz.db"
+STATES_DEFAULT = 1_000_000
+SURVIVORS, NOTHING_SAID = 1, 4
 
 PROGRAMS_HELP = """
 List the programs that come with gracefuzz.
@@ -48,6 +50,34 @@ Examples:
   gracefuzz export thp_split --promela --output thp_split.pml
 
   gracefuzz export ./my_lock.py --promela --param threads=2
+"""
+
+MUTATE_HELP = """
+Break a program in many small ways, and say which of them its oracles catch.
+
+Each mutant differs from the program in one respect: a check dropped (a branch decided one way or
+the other), two adjacent accesses swapped, an atomic read-modify-write split into a read and a
+write, a lock or an RCU read lock removed from a body, inc_not_zero as plain inc, a set instead of a
+read-modify-write, a wait that proceeds at once. It is caught where exploring it violates an oracle
+that the program itself never violates. The score is the share caught.
+
+Left out of the score are only the barriers, which sequential consistency cannot show, and mutants
+that the explorer proves equivalent: in every reachable state, what was mutated does what it did. No
+such condition is known of swaps and of removed locks: all their survivors count. A mutant with more
+than --states states is bounded, and counts as a survivor. Not derived: what `with atomic():` does
+at once is not split, orderings are not weakened, no trylock is removed.
+
+Steps, asserts and invariants that no execution of the program ever reaches are listed.
+
+Exit codes: 0 all caught, 1 survivors, 2 wrong usage or a wrong program, 3 gracefuzz or its
+surroundings failed, 4 nothing can be said: the program itself has more than --states states, or no
+mutant counts.
+
+Examples:
+
+  gracefuzz mutate find_get_page
+
+  gracefuzz mutate ./my_lock.py --param threads=2 --states 5000000 --json
 """
 
 LIST_HELP = """
@@ -119,6 +149,7 @@ def register(app: typer.Typer) -> None:
     app.command("programs", help=PROGRAMS_HELP)(programs_command)
     app.command("show", help=SHOW_HELP)(show_command)
     app.command("export", help=EXPORT_HELP)(export_command)
+    app.command("mutate", help=MUTATE_HELP)(mutate_command)
     failures = typer.Typer(help="What was found.", no_args_is_help=True, rich_markup_mode=None)
     failures.command("list", help=LIST_HELP)(failures_list)
     failures.command("show", help=FAILURE_HELP)(failures_show)
@@ -174,6 +205,31 @@ def export_command(
         _print(text.rstrip("\n"))
     else:
         write_new(output, text)
+
+
+def mutate_command(
+    program: Annotated[str, typer.Argument(help="A name of the library, or file.py[:name].")],
+    param: Params = None,
+    states: Annotated[
+        int, typer.Option(min=1, help="About how many states to visit of each mutant.")
+    ] = STATES_DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """Its mutants."""
+    from model.mutation import TooLarge, mutate
+    from service.mutating import mutation_json, mutation_lines, show_progress
+    from storage.sources import compile_source, find_source, parameters_of
+
+    compiled = compile_source(find_source(program), parameters_of(param or []))
+    try:
+        found = mutate(compiled, states_max=states, note=show_progress)
+    except TooLarge as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(NOTHING_SAID) from None
+    _print(mutation_json(found) if as_json else mutation_lines(found))
+    if found.score is None:
+        raise typer.Exit(NOTHING_SAID)
+    raise typer.Exit(SURVIVORS if found.survivors else 0)
 
 
 def failures_list(
