@@ -7,6 +7,9 @@ each signature, its minimum of all criteria at once: everything cheaper has been
 choices included. One search serves all signatures of a program, in whatever order they are asked
 for: it goes on from where it is, and what it has met on the way is known.
 
+Nodes with as many preemptions, switches and steps are taken together, whatever the number of their
+threads: which have stepped is part of a node, so that none stands for one with fewer.
+
 A search behind known failures passes over the executions that contain one. What a node has shown of
 them is then part of it, and a node that has shown all of one is dropped.
 """
@@ -14,8 +17,9 @@ them is then part of it, and a node that has shown all of one is dropped.
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_left
+from collections import Counter
 from dataclasses import astuple, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +36,12 @@ THREADS_MAX = 46
 # (both + 1, in a byte each), whether that could have gone on, and a bit for each that has stepped.
 BYTE = 255
 OWN, WENT_ON, STEPPED = 8, 16, 17
-# Of what a move adds to a cost: 64 (2 preempted + switched) + the threads that have stepped.
-PREEMPTED, SWITCHED = 128, 64
+# What a move adds to a cost.
+PREEMPTED, SWITCHED = 2, 1
 
 Cost = tuple[int, int, int, int]
+Size = tuple[int, int, int]
+"""Preemptions, switches and steps."""
 Rows = NDArray[np.uint64]
 Numbers = NDArray[np.int64]
 
@@ -59,17 +65,19 @@ class Found:
 
 @dataclass(slots=True)
 class _Layer:
-    """Nodes of one cost: their rows, and where each comes from."""
+    """Nodes of one size: their rows, where each comes from, and the fewest threads of one."""
 
     rows: list[Rows] = field(default_factory=list)
     origins: list[Numbers] = field(default_factory=list)
+    threads: int = THREADS_MAX
 
 
 @dataclass(slots=True)
 class _Steps:
     """Steps in canonical order: by what they add to the cost, then by node and move.
 
-    `order` sorts what `Expanded` holds; `words` are the last words of the next rows.
+    `order` sorts what `Expanded` holds; `words` are the last words of the next rows, and `threads`
+    the numbers of threads that have stepped in them.
     """
 
     order: Numbers
@@ -77,10 +85,11 @@ class _Steps:
     nodes: Numbers
     moves: Numbers
     words: Numbers
+    threads: Numbers
 
     def where(self, kept: NDArray[np.bool_]) -> _Steps:
         """Some of them."""
-        columns = (self.order, self.groups, self.nodes, self.moves, self.words)
+        columns = (self.order, self.groups, self.nodes, self.moves, self.words, self.threads)
         return _Steps(*(column[kept] for column in columns))
 
 
@@ -106,16 +115,16 @@ class Search:
         self.visited = Visited(first.shape[1], memory=2 * bytes_max)
         self.thread = np.array([move.thread for move in successors.moves])
         self.daemon = np.array([self.program.threads[t].daemon for t in self.thread])
-        self.layers: dict[Cost, _Layer] = {}
-        self.queue: list[Cost] = []
+        self.layers: dict[Size, _Layer] = {}
+        self.queue: list[Size] = []
         self.waiting = 0
+        self.nodes = 0
         self.origins: list[Numbers] = []
-        self.costs: list[Cost] = []
-        self.counts = [0]
+        self.counts = Counter[Cost]()
         self.limited_at: Cost | None = None
         self.best: dict[Signature, tuple[Cost, int]] = {}
         self.signatures: dict[int, Signature | None] = {}
-        self._push((0, 0, 0, 0), first, np.full(1, -1))
+        self._push((0, 0, 0), first, np.full(1, -1), 0)
 
     def minimum(self, signature: Signature, *, below: Measure | None = None) -> Found:
         """Search until the signature's minimum is known, all is searched, or the bound is met.
@@ -128,9 +137,14 @@ class Search:
         return self._found(signature, below)
 
     @property
-    def nodes(self) -> int:
-        """How many have been searched."""
-        return self.counts[-1]
+    def front(self) -> Cost | None:
+        """What every node that is left costs at least; None where none is left."""
+        if not self.queue:
+            return None
+        preemptions, switches, steps = self.queue[0]
+        sizes = ((preemptions, switches, more) for more in range(steps, self.program.steps_max))
+        left = [self.layers[size].threads for size in sizes if size in self.layers]
+        return preemptions, switches, min(left), steps
 
     @property
     def bytes(self) -> int:
@@ -141,20 +155,23 @@ class Search:
     def _is_settled(self, signature: Signature, limit: Cost | None) -> bool:
         if not self.queue:
             return True
-        front, candidate = self.queue[0], self.best.get(signature)
-        known = candidate is not None and candidate[0] <= front
-        return known or (limit is not None and limit <= front)
+        candidate = self.best.get(signature)
+        enough = [cost for cost in (limit, candidate and candidate[0]) if cost is not None]
+        if not enough or min(enough)[:2] > self.queue[0][:2]:
+            return False
+        front = self.front
+        return front is not None and min(enough) <= front
 
     def _found(self, signature: Signature, below: Measure | None) -> Found:
-        front = self.queue[0] if self.queue else None
+        front = self.front
         cost, origin = self.best.get(signature, (None, -1))
         if cost is not None and (front is None or cost <= front):
-            states = self.counts[bisect_left(self.costs, cost)]
+            states = sum(count for smaller, count in self.counts.items() if smaller < cost)
             return Found(
                 self._trace(signature, origin), Measure(*cost), False, states, self._limited(cost)
             )
         if front is None:
-            reached = Measure(*self.costs[-1])
+            reached = Measure(*max(self.counts))
             return Found(None, reached, self.limited_at is None, self.nodes, self._limited(None))
         if below is not None and below <= Measure(*front):
             limited = self.limited_at is not None and Measure(*self.limited_at) < below
@@ -169,31 +186,38 @@ class Search:
     # -- going on ----------------------------------------------------------------------------------
 
     def _advance(self) -> bool:
-        """Take the nodes of the smallest cost; False where none is left or the bound is met."""
+        """Take the nodes of the smallest size; False where none is left or the bound is met."""
         if not self.queue or self.bytes > self.bytes_max:
             return False
-        cost = heapq.heappop(self.queue)
-        layer = self.layers.pop(cost)
+        size = heapq.heappop(self.queue)
+        layer = self.layers.pop(size)
         rows, origins = np.concatenate(layer.rows), np.concatenate(layer.origins)
         self.waiting -= len(rows)
         kept = self.visited.insert(rows)
         assert not self.visited.full
-        rows, first = rows[kept], self.nodes
+        threads = _threads(rows[kept, -1])
+        order = np.argsort(threads, kind="stable")
+        kept, threads, first = kept[order], threads[order], self.nodes
+        rows = rows[kept]
         self.origins.append(origins[kept])
-        self.costs.append(cost)
-        self.counts.append(first + len(rows))
+        self.nodes += len(rows)
+        for number, count in enumerate(np.bincount(threads).tolist()):
+            if count:
+                self.counts[_cost(size, number)] = count
         for begin in range(0, len(rows), self.successors.rows_max):
-            part = rows[begin : begin + self.successors.rows_max]
-            self._expand(cost, part, first + begin)
+            self._expand(size, rows[begin : begin + self.successors.rows_max], first + begin)
         return True
 
-    def _expand(self, cost: Cost, rows: Rows, first: int) -> None:
+    def _expand(self, size: Size, rows: Rows, first: int) -> None:
+        """Take the steps of nodes, which are in order of their threads."""
         expanded = self.successors.expand(np.ascontiguousarray(rows[:, : self.successors.words]))
         if len(expanded.codes):
-            self._note(cost, rows, expanded, first)
-        if cost[3] + 1 >= self.program.steps_max:
-            if self.limited_at is None and len(expanded.rows):
-                self.limited_at = cost
+            self._note(size, rows, expanded, first)
+        if size[2] + 1 >= self.program.steps_max:
+            if len(expanded.rows):
+                node = int((expanded.origins & 0xFFFFFFFF).min())
+                limited = _cost(size, int(_threads(rows[node, -1:])[0]))
+                self.limited_at = min(limited, self.limited_at or limited)
             return
         steps = self._steps(rows, expanded.origins)
         after = np.empty((len(steps.order), rows.shape[1]), np.uint64)
@@ -203,12 +227,12 @@ class Search:
             after[:, -2] = shown = self._shown(self.exclusion, rows, steps, ending=False)
             steps, after = steps.where(shown != KNOWN), after[shown != KNOWN]
         origins = first + steps.nodes << 16 | steps.moves
-        changes = np.flatnonzero(steps.groups[1:] != steps.groups[:-1]) + 1
-        ends = [*changes.tolist(), len(after)]
-        for begin, end in zip([0, *ends], ends, strict=False):
-            if begin < end:
-                into = _into(cost, int(steps.groups[begin]))
-                self._push(into, after[begin:end].copy(), origins[begin:end].copy())
+        begin = 0
+        for group, count in enumerate(np.bincount(steps.groups).tolist()):
+            part, begin = slice(begin, begin + count), begin + count
+            if count:
+                threads = int(steps.threads[part].min())
+                self._push(_after(size, group), after[part].copy(), origins[part].copy(), threads)
 
     def _steps(self, rows: Rows, origins: Rows) -> _Steps:
         """What steps lead to beside the next states. Their own order depends on the machine."""
@@ -222,25 +246,28 @@ class Search:
         ran = (who >> STEPPED | 1 << thread) << STEPPED | goes_on << WENT_ON | number << OWN
         words = np.where(daemon, who & ~BYTE, ran) | number
         groups = PREEMPTED * (away & ~daemon) + SWITCHED * switched
-        groups += np.bitwise_count(words >> STEPPED)
         order = np.argsort(groups << 48 | nodes << 16 | moves)
-        return _Steps(order, groups[order], nodes[order], moves[order], words[order])
+        words = words[order]
+        return _Steps(order, groups[order], nodes[order], moves[order], words, _threads(words))
 
-    def _push(self, cost: Cost, rows: Rows, origins: Numbers) -> None:
-        if cost not in self.layers:
-            self.layers[cost] = _Layer()
-            heapq.heappush(self.queue, cost)
-        self.layers[cost].rows.append(rows)
-        self.layers[cost].origins.append(origins)
+    def _push(self, size: Size, rows: Rows, origins: Numbers, threads: int) -> None:
+        if size not in self.layers:
+            self.layers[size] = _Layer()
+            heapq.heappush(self.queue, size)
+        layer = self.layers[size]
+        layer.rows.append(rows)
+        layer.origins.append(origins)
+        layer.threads = min(layer.threads, threads)
         self.waiting += len(rows)
 
-    def _note(self, cost: Cost, rows: Rows, expanded: Expanded, first: int) -> None:
+    def _note(self, size: Size, rows: Rows, expanded: Expanded, first: int) -> None:
         """Keep the violations that are the cheapest of their signature, the first of equal ones."""
         found = expanded.ends.astype(np.int64)
         nodes, threads = found & 0xFFFFFFFF, self.thread[found >> 32 & 0xFFFF]
         states = rows[nodes, : self.successors.words]
         pcs = self.successors.codes_of_steps(states, threads)
         kinds = (expanded.codes.astype(np.int64) - 1 << 16 | threads) << 16 | pcs
+        cost = _cost(size, int(_threads(rows[:1, -1])[0]))
         wanted = [kind for kind in np.unique(kinds).tolist() if self._is_open(kind, cost)]
         if not wanted:
             return
@@ -250,8 +277,10 @@ class Search:
             shown = self._shown(self.exclusion, rows, steps, ending=True)
             steps = steps.where(shown != KNOWN)
         kinds = kinds[steps.order]
-        for i in np.sort(np.unique(steps.groups << 48 | kinds, return_index=True)[1]).tolist():
-            signature, into = self.signatures[int(kinds[i])], _into(cost, int(steps.groups[i]))
+        alike = (steps.groups << 8 | steps.threads) << 48 | kinds
+        for i in np.sort(np.unique(alike, return_index=True)[1]).tolist():
+            signature = self.signatures[int(kinds[i])]
+            into = _cost(_after(size, int(steps.groups[i])), int(steps.threads[i]))
             assert signature is not None
             if signature not in self.best or into < self.best[signature][0]:
                 origin = first + int(steps.nodes[i]) << 16 | int(steps.moves[i])
@@ -298,7 +327,16 @@ class Search:
         return trace
 
 
-def _into(cost: Cost, group: int) -> Cost:
-    """The cost after a move that adds a group to it."""
-    delta, threads = divmod(group, SWITCHED)
-    return cost[0] + (delta >> 1), cost[1] + (delta & 1), threads, cost[3] + 1
+def _after(size: Size, group: int) -> Size:
+    """The size after a move that adds a group to it."""
+    return size[0] + group // PREEMPTED, size[1] + group % PREEMPTED, size[2] + 1
+
+
+def _cost(size: Size, threads: int) -> Cost:
+    return size[0], size[1], threads, size[2]
+
+
+def _threads(words: Rows | Numbers) -> Numbers:
+    """How many threads have stepped, by the last words of rows."""
+    counts: NDArray[Any] = np.bitwise_count(words >> STEPPED)
+    return counts.astype(np.int64)
