@@ -25,6 +25,7 @@ from model.simplify import simplify
 from model.trace import Measure, measure
 
 BYTES_MAX = 512 * 2**20
+NODES_AHEAD = 1 << 18
 PROVED = "proved"
 NOTHING = Measure(0, 0, 0, 0)
 
@@ -68,15 +69,21 @@ def minimize(
     return _minimal(smallest, found)
 
 
-def prepare(program: Program) -> None:
-    """Compile what the search needs, which `minimize` does otherwise when it is called first."""
-    if len(program.threads) <= THREADS_MAX:
-        _search(program, (), BYTES_MAX)
+def search_ahead(program: Program) -> bool:
+    """Search for what may be asked later; False where enough is done, or nothing is left.
+
+    One call takes up to a second when it compiles what the search needs, else milliseconds. What
+    `minimize` gives does not depend on it.
+    """
+    if len(program.threads) > THREADS_MAX:
+        return False
+    search = _search(program, (), BYTES_MAX)
+    return search.nodes < NODES_AHEAD and search.advance()
 
 
 @lru_cache(maxsize=1)
 def _successors(program: Program) -> Successors:
-    return Successors(program)
+    return Successors(program, quickly=True)
 
 
 @lru_cache(maxsize=1)

@@ -53,14 +53,23 @@ def _dump(value: Any) -> str:
 def _encode(value: Any, *, lines: bool) -> Any:
     if isinstance(value, tuple):
         return [_encode(item, lines=lines) for item in value]
-    if not dataclasses.is_dataclass(value):
+    kind: Any = type(value)
+    names = _fields(kind)
+    if names is None:
         return str(value) if isinstance(value, StrEnum) else value
-    encoded: dict[str, Any] = {"is": type(value).__name__}
-    for field in dataclasses.fields(value):
-        skipped = isinstance(value, Step) and field.name == "line"
-        if lines or not skipped:
-            encoded[field.name] = _encode(getattr(value, field.name), lines=lines)
+    encoded: dict[str, Any] = {"is": kind.__name__}
+    for name in names:
+        if lines or name != "line" or not isinstance(value, Step):
+            encoded[name] = _encode(getattr(value, name), lines=lines)
     return encoded
+
+
+@cache
+def _fields(cls: Any) -> tuple[str, ...] | None:
+    """The fields of a class of the IR; None for any other class."""
+    if not dataclasses.is_dataclass(cls):
+        return None
+    return tuple(field.name for field in dataclasses.fields(cls))
 
 
 def _decode(value: Any, hint: Any) -> Any:

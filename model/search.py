@@ -132,7 +132,7 @@ class Search:
         Ends also when nothing of it is cheaper than `below`, the measure of what is known already.
         """
         limit = None if below is None else astuple(below)
-        while not self._is_settled(signature, limit) and self._advance():
+        while not self._is_settled(signature, limit) and self.advance():
             pass
         return self._found(signature, below)
 
@@ -185,7 +185,7 @@ class Search:
 
     # -- going on ----------------------------------------------------------------------------------
 
-    def _advance(self) -> bool:
+    def advance(self) -> bool:
         """Take the nodes of the smallest size; False where none is left or the bound is met."""
         if not self.queue or self.bytes > self.bytes_max:
             return False

@@ -8,19 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 
 from model.circuit.block import Engine
-from model.minimize import prepare
 from model.program import Program
 
-_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="compiling")
+_threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compiling")
 
 
 @lru_cache(maxsize=4)
 def engine_ahead(program: Program) -> Future[Engine]:
     """Begin to compile the engine of a program; takes up to a second."""
     return _threads.submit(Engine, program)
-
-
-@lru_cache(maxsize=1)
-def search_ahead(program: Program) -> Future[None]:
-    """Begin to compile what minimizing needs; takes up to a second."""
-    return _threads.submit(prepare, program)

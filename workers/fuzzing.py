@@ -31,6 +31,7 @@ from workers.display import (
     watched,
 )
 from workers.local_pool import LocalPool
+from workers.minimizer import Minimizer
 from workers.pool import Pool
 from workers.progress import FoundFailure, Progress, Verdict
 from workers.report import report_json
@@ -42,9 +43,10 @@ from workers.stopping import StopRequest
 Publish = Callable[[Progress], None]
 
 
-def fuzz(wish: Wish, program: Program, source: str) -> Verdict:
+def fuzz(wish: Wish, program: Program, source: str, minimizer: Minimizer | None = None) -> Verdict:
     """Execute a campaign of a compiled program, show it, and give the exit code.
 
+    `minimizer` helps where there are no workers.
     Raises what the database, the metrics' port or the pool refuse.
     """
     order = Order(
@@ -63,7 +65,7 @@ def fuzz(wish: Wish, program: Program, source: str) -> Verdict:
         console = Console(stderr=True, highlight=False)
         publish = _publisher(stack, program, console, port=wish.metrics_port)
         spec = ShardSpec(to_json(program), wish.seed, excluded)
-        pool = stack.enter_context(closing(open_pool(spec, workers=wish.workers)))
+        pool = stack.enter_context(closing(open_pool(spec, minimizer, workers=wish.workers)))
         stop.listen()
         title = Title(
             program.name,
@@ -102,10 +104,10 @@ def conclude(wish: Wish, order: Order, report: CampaignReport, title: Title) -> 
     return verdict
 
 
-def open_pool(spec: ShardSpec, *, workers: int) -> Pool:
+def open_pool(spec: ShardSpec, minimizer: Minimizer | None = None, *, workers: int) -> Pool:
     """Ray actors, or this process alone for 0. Raises PoolError."""
     if workers == 0:
-        return LocalPool(spec)
+        return LocalPool(spec, minimizer)
     # Imported here: Ray takes a third of a second, and --workers 0 does without it.
     from workers.ray_pool import RayPool
 

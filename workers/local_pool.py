@@ -1,7 +1,11 @@
-"""A pool without other processes: work is done in this one, while someone waits for it."""
+"""A pool of this process alone: work is done while someone waits for it.
 
-from workers.pool import Lost, Report, Work
-from workers.shards import ShardSpec
+What is found may be minimized by a second process, whose search is ahead of what it is asked for.
+"""
+
+from workers.minimizer import Minimizer, MinimizerFailed
+from workers.pool import Lost, MinimizedOne, Report, Work
+from workers.shards import Replayed, ShardSpec
 from workers.work import do, report_of
 
 WORKER = "this process"
@@ -10,8 +14,9 @@ WORKER = "this process"
 class LocalPool:
     """One worker, this process. Starts at once; work is not interrupted."""
 
-    def __init__(self, spec: ShardSpec) -> None:
+    def __init__(self, spec: ShardSpec, minimizer: Minimizer | None = None) -> None:
         self._spec = spec
+        self._minimizer = minimizer
         self._waiting: Work | None = None
 
     @property
@@ -39,7 +44,12 @@ class LocalPool:
         if work is None:
             return []
         try:
-            return [report_of(work, WORKER, do(self._spec, work))]
+            if self._minimizer is None or not isinstance(work, Replayed):
+                return [report_of(work, WORKER, do(self._spec, work))]
+            minimal = self._minimizer.minimized(work, self._spec.excluded)
+            return [MinimizedOne(work, WORKER, minimal)]
+        except MinimizerFailed as error:
+            return [Lost(work, WORKER, str(error), blamed=True)]
         except Exception as error:
             return [Lost(work, WORKER, f"{type(error).__name__}: {error}", blamed=True)]
 

@@ -17,7 +17,6 @@ from model.program import Program
 from model.signature import Signature, signature_of
 from model.stored_schedule import to_json
 from model.trace import measure
-from workers.ahead import search_ahead
 from workers.shards import Replayed
 
 INTERLEAVING_VERSION = 1
@@ -57,7 +56,6 @@ def minimized(
 
     Takes up to some seconds.
     """
-    search_ahead(program).result()
     trace = replay(program, violation.schedule)
     assert signature_of(trace) == violation.signature, "a schedule that was replayed replays again"
     minimal = minimize(program, trace, excluded=excluded)

@@ -5,6 +5,7 @@ long as LLVM does, and both can go on at once.
 """
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,11 +41,17 @@ def start(wish: Wish) -> "Verdict":
     """
     source = find_source(wish.program)
     program = compile_source(source, wish.parameters)
-    if wish.workers == 0:
-        from workers.ahead import engine_ahead, search_ahead
+    if wish.workers > 0:
+        from workers.fuzzing import fuzz
+
+        return fuzz(wish, program, text_of(source))
+    from workers.minimizer import Minimizer
+
+    # First of all, while this process has one thread and is small.
+    with closing(Minimizer(program)) as minimizer:
+        from workers.ahead import engine_ahead
 
         engine_ahead(program)
-        search_ahead(program)
-    from workers.fuzzing import fuzz
+        from workers.fuzzing import fuzz
 
-    return fuzz(wish, program, text_of(source))
+        return fuzz(wish, program, text_of(source), minimizer)

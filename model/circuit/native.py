@@ -54,15 +54,20 @@ def chunk_lanes() -> int:
     return {"AVX-512": 512, "AVX2": 256}.get(vector_name(), 128)
 
 
-def compile_ir(text: str, entry: str, *, optimized: bool = False) -> Compiled:
+def compile_ir(
+    text: str, entry: str, *, optimized: bool = False, quickly: bool = False
+) -> Compiled:
     """Compile a module and find its function.
 
-    A circuit is optimised already: only code is generated. Loops are `optimized` by LLVM first.
+    A circuit is optimised already: only code is generated, `quickly` in half the time for slower
+    code. Loops are `optimized` by LLVM first.
     """
     features = _features()
     module = llvm.parse_assembly(text)
     target = llvm.Target.from_default_triple()
-    machine = target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2)
+    machine = target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=features, opt=0 if quickly else 2
+    )
     if optimized:
         options = llvm.create_pipeline_tuning_options(speed_level=2)
         options.loop_unrolling = options.loop_vectorization = options.slp_vectorization = False

@@ -90,9 +90,12 @@ class Successors:
     """The successors of any states of a program, up to `rows_max` at a time.
 
     With `symmetry`, rows are canonical: the threads of a group are in the order of what they hold.
+    With `quickly`, the circuit is compiled in half the time, for who has other work beside it.
     """
 
-    def __init__(self, program: Program, *, symmetry: Symmetry = NO_SYMMETRY) -> None:
+    def __init__(
+        self, program: Program, *, symmetry: Symmetry = NO_SYMMETRY, quickly: bool = False
+    ) -> None:
         self.program = program
         self.circuit = build_step_circuit(program)
         self.layout = self.circuit.layout
@@ -102,7 +105,7 @@ class Successors:
         self.moves = _moves(self.layout)
         self.rows_max = max(LANES, min(ROWS_MAX, STEPS_MAX // len(self.moves)))
         self._bits = self._bits_of_moves()
-        self._compile(chunk_lanes())
+        self._compile(chunk_lanes(), quickly=quickly)
         capacity = self.rows_max * len(self.moves) + 1
         self._rows = np.empty((capacity, self.words), np.uint64)
         self._origins, self._codes, self._ends = (np.empty(capacity, np.uint64) for _ in range(3))
@@ -206,7 +209,7 @@ class Successors:
                 bits[number, at // WORD] |= np.uint64(1 << at % WORD)
         return bits
 
-    def _compile(self, lanes: int) -> None:
+    def _compile(self, lanes: int, *, quickly: bool) -> None:
         """The loops around the circuits, the circuits, and room for planes on their way."""
         words = self.words, self._bits.shape[1]
         self._loops = compiled_expansion(*words, lanes)
@@ -225,7 +228,7 @@ class Successors:
         )
         net, inputs, outputs = _circuit_of_moves(self.layout, self.moves, self.kept)
         moves = emit_planes(net, "moves", inputs, outputs, lanes=lanes)
-        self._circuits = (compile_ir(moves, "moves"), compile_ir(step, "step"))
+        self._circuits = (compile_ir(moves, "moves"), compile_ir(step, "step", quickly=quickly))
         size = sum(words) + self.words + 1
         vectors = WORD * size + len(self.moves) + 3 + self.circuit.codes.width
         self._scratch = aligned(vectors * lanes // 8)

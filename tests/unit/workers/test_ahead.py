@@ -4,16 +4,14 @@ import pytest
 
 from tests.lost_update import lost_update
 from workers import ahead
-from workers.ahead import engine_ahead, search_ahead
+from workers.ahead import engine_ahead
 
 
 @pytest.fixture(autouse=True)
 def afresh():
-    for cached in (engine_ahead, search_ahead):
-        cached.cache_clear()
+    engine_ahead.cache_clear()
     yield
-    for cached in (engine_ahead, search_ahead):
-        cached.cache_clear()
+    engine_ahead.cache_clear()
 
 
 def test_whoever_asks_for_an_equal_program_gets_the_same_engine():
@@ -31,8 +29,3 @@ def test_an_error_of_the_background_is_raised_where_the_engine_is_needed(monkeyp
     asked = engine_ahead(lost_update.compile())
     with pytest.raises(MemoryError, match="no room for code"):
         asked.result()
-
-
-def test_what_minimizing_needs_is_compiled_once():
-    assert search_ahead(lost_update.compile()) is search_ahead(lost_update.compile())
-    assert search_ahead(lost_update.compile()).result() is None
