@@ -79,7 +79,8 @@ class Explorer:
 
     With `symmetry`, a state stands for all that differ from it in the order of interchangeable
     threads (`model.symmetry`). Verdicts and lengths of shortest violations stay the same. With
-    `bitstate`, a state takes some bits, and what is seen is a bound, never a proof.
+    `bitstate`, a state takes some bits, and what is seen is a bound, never a proof. Several
+    explorations may share `successors`; `start` is a state of the program, else the initial one.
     """
 
     def __init__(
@@ -89,18 +90,20 @@ class Explorer:
         memory: int = MEMORY,
         symmetry: bool = False,
         bitstate: bool = False,
+        successors: Successors | None = None,
+        start: Machine | None = None,
     ) -> None:
         self.program, self.memory = program, memory
         self.symmetry, self.bitstate = symmetry, bitstate
-        alike = interchangeable(program) if symmetry else NO_SYMMETRY
-        self._successors = Successors(program, symmetry=alike)
-        rest = memory - self._successors.bytes
+        self.successors = successors or successors_of(program, symmetry=symmetry)
+        rest = memory - self.successors.bytes
         self._visited: Visited | BitState = (
-            BitState(self._successors.words, memory=rest)
+            BitState(self.successors.words, memory=rest)
             if bitstate
-            else Visited(self._successors.words, memory=rest)
+            else Visited(self.successors.words, memory=rest)
         )
-        self._visited.insert(self._successors.initial)
+        self._start = Machine(program) if start is None else start
+        self._visited.insert(self.successors.row_of(self._start))
         self._expanded, self._layer_end = 0, 1
         self._chunks: list[tuple[int, int]] = []
         self._found: dict[int, tuple[int, int]] = {}
@@ -121,7 +124,7 @@ class Explorer:
     @property
     def bytes(self) -> int:
         """The memory in use."""
-        return self._visited.bytes + self._successors.bytes
+        return self._visited.bytes + self.successors.bytes
 
     def advance(self) -> bool:
         """Take about half a million steps; False where nothing is left or the memory is full."""
@@ -134,7 +137,7 @@ class Explorer:
             rows = self._visited.rows(*self._bounds(len(self._chunks)))
             if len(self._chunks) in self._wanted:
                 self._wanted[len(self._chunks)] = rows.copy()
-            expanded = self._successors.expand(rows)
+            expanded = self.successors.expand(rows)
             self._note(expanded)
             self._visited.insert(expanded.rows)
             if self._visited.full:
@@ -153,7 +156,7 @@ class Explorer:
             self.depth,
             self.frontier,
             exhausted=not self.frontier,
-            reduced=bool(self._successors.alike),
+            reduced=bool(self.successors.alike),
             discarded=self.discarded,
             sites={site: depth for site, (depth, _) in self._found.items()},
             exact=not self.bitstate,
@@ -169,19 +172,20 @@ class Explorer:
         steps, chunk = self._found[site]
         rows_of = self._rows_of(chunk)
         rows = rows_of(chunk)
-        expanded = self._successors.expand(rows)
+        expanded = self.successors.expand(rows)
         number, move = came_from(int(expanded.ends[expanded.codes == 1 + site][0]))
-        path = [(self._successors.moves[move], rows[:0])]
+        path = [(self.successors.moves[move], rows[:0])]
         while row := self._chunk_begin(chunk) + number:
             after = rows[number : number + 1]
             chunk = self._chunk_of(row)
             rows = rows_of(chunk)
-            expanded = self._successors.expand(rows)
+            expanded = self.successors.expand(rows)
             same = (expanded.rows == after).all(axis=1)
             number, move = came_from(int(expanded.origins[same][0]))
-            path.append((self._successors.moves[move], after))
+            path.append((self.successors.moves[move], after))
         assert len(path) == steps
         machine, events = Machine(self.program), []
+        machine.restore(self._start.key(), 0)
         for made, after in reversed(path):
             events.append(self._executed(machine, made, after, site))
         return Trace(self.program, tuple(events), machine.outcome, machine.site)
@@ -192,13 +196,13 @@ class Explorer:
         Where states are canonical, the thread of a move is one of several that are alike.
         """
         key = machine.key()
-        for thread in self._successors.like(move.thread):
+        for thread in self.successors.like(move.thread):
             machine.restore(key, -1)
             if not machine.is_enabled(thread):
                 continue
             event = advance(machine, thread, move.chooser())
             if machine.outcome is None and len(after):
-                if (self._successors.row_of(machine) == after).all():
+                if (self.successors.row_of(machine) == after).all():
                     return event
             elif machine.site == site and not len(after):
                 return event
@@ -261,7 +265,7 @@ class Explorer:
     def _note(self, expanded: Expanded) -> None:
         """Keep the first violation of each site, with the chunk in which it was met."""
         for code in np.unique(expanded.codes).tolist():
-            if code == self._successors.circuit.codes.discarded:
+            if code == self.successors.circuit.codes.discarded:
                 self.discarded = True
             else:
                 self._found.setdefault(code - 1, (self.depth, len(self._chunks)))
@@ -279,7 +283,14 @@ class Explorer:
             if begin == 0:
                 break
             low, high = self._chunk_of(begin), self._chunk_of(end - 1)
-        again = Explorer(self.program, memory=self.memory, symmetry=self.symmetry, bitstate=True)
+        again = Explorer(
+            self.program,
+            memory=self.memory,
+            symmetry=self.symmetry,
+            bitstate=True,
+            successors=self.successors,
+            start=self._start,
+        )
         again._wanted = wanted
         while len(again._chunks) <= chunk and again.advance():
             pass
@@ -299,7 +310,12 @@ class Explorer:
             return self._chunks[chunk][0]
         if chunk == len(self._chunks):
             return self._expanded
-        return min(self._expanded + self._successors.rows_max, self._layer_end)
+        return min(self._expanded + self.successors.rows_max, self._layer_end)
+
+
+def successors_of(program: Program, *, symmetry: bool) -> Successors:
+    """What an exploration of a program steps with; compiling it may take a second."""
+    return Successors(program, symmetry=interchangeable(program) if symmetry else NO_SYMMETRY)
 
 
 def explore(

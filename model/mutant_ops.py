@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from model.expressions import Binary, Cond, Elem, Expr, Local, Not, Var, binary, cond, not_, walk
 from model.folding import expressions_of
@@ -18,7 +17,6 @@ from model.program import (
     If,
     Op,
     Oracle,
-    Program,
     Site,
     Step,
     Switch,
@@ -31,11 +29,6 @@ DIFFERENCE = Site(Oracle.ASSERT, "the mutant would do something else here")
 def is_protocol(body: Body) -> bool:
     """False for the threads that RCU itself consists of."""
     return not body.name.startswith("rcu_")
-
-
-def site_added(program: Program) -> Program:
-    """The program with one site more, the last."""
-    return replace(program, sites=(*program.sites, DIFFERENCE))
 
 
 def mentions(expr: Expr, wanted: Callable[[Expr], bool]) -> bool:

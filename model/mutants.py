@@ -16,6 +16,7 @@ from model.expressions import FALSE, TRUE, Binary, Elem, Expr, Local, Var, binar
 from model.folding import expressions_of
 from model.liveness import live_before
 from model.mutant_ops import (
+    DIFFERENCE,
     accesses_of,
     assigned,
     is_jump,
@@ -23,7 +24,6 @@ from model.mutant_ops import (
     mentions,
     replaced,
     replaced_in,
-    site_added,
     store_of,
     with_branch,
 )
@@ -41,10 +41,12 @@ from model.program import (
     IntType,
     Op,
     Program,
+    Site,
     Spawn,
     Step,
 )
-from model.validation import leaves, validate
+from model.validation import leaves
+from model.variants import Locals, Variant, varied
 
 LOCKS = frozenset({"spin_lock", "mutex_lock"})
 UNLOCKS = frozenset({"spin_unlock", "mutex_unlock"})
@@ -79,11 +81,11 @@ NOT_DERIVED = (
 """What an author may expect of mutants and does not get."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Mutant:
-    """One mutant: where (`body`, `step`, `line`, `function`), what, and the whole program.
+    """One mutant: where (`body`, `step`, `line`, `function`), and what, as a variant of `original`.
 
-    `difference` is None where no condition for doing the same is known.
+    `proof` is None where no condition for doing the same is known.
     """
 
     kind: Kind
@@ -92,8 +94,19 @@ class Mutant:
     function: str
     line: int
     change: str
-    program: Program
-    difference: Program | None = None
+    original: Program
+    variant: Variant
+    proof: Variant | None = None
+
+    @property
+    def program(self) -> Program:
+        """The whole program."""
+        return varied(self.original, self.variant)
+
+    @property
+    def difference(self) -> Program | None:
+        """The program whose last site is violated where the mutant would do something else."""
+        return None if self.proof is None else varied(self.original, self.proof)
 
 
 Steps = dict[int, Step]
@@ -109,7 +122,7 @@ class _Change:
     change: str
     steps: Steps
     proof: Steps | None = None
-    locals: tuple[tuple[str, IntType], ...] = ()
+    locals: Locals = ()
 
 
 def mutants(program: Program) -> tuple[Mutant, ...]:
@@ -127,10 +140,6 @@ def mutants(program: Program) -> tuple[Mutant, ...]:
                 ):
                     continue
                 seen.add(steps)
-                made = _with(program, number, change.steps, change.locals)
-                proof = None
-                if change.proof is not None:
-                    proof = _with(site_added(program), number, change.proof, change.locals)
                 found.append(
                     Mutant(
                         change.kind,
@@ -139,8 +148,11 @@ def mutants(program: Program) -> tuple[Mutant, ...]:
                         change.step.function,
                         change.step.line,
                         change.change,
-                        made,
-                        proof,
+                        program,
+                        _variant(number, change.steps, change.locals),
+                        None
+                        if change.proof is None
+                        else _variant(number, change.proof, change.locals, DIFFERENCE),
                     )
                 )
     return tuple(found)
@@ -150,19 +162,10 @@ def _is_as_before(body: Body, steps: tuple[tuple[int, Step], ...]) -> bool:
     return all(at < len(body.steps) and body.steps[at] == step for at, step in steps)
 
 
-def _with(
-    program: Program, number: int, steps: Steps, more: tuple[tuple[str, IntType], ...]
-) -> Program:
-    """The program with steps of one body replaced; whatever is made is validated."""
-    body = program.bodies[number]
-    after = dict(enumerate(body.steps)) | steps
-    made = replace(
-        body, steps=tuple(after[n] for n in range(len(after))), locals=(*body.locals, *more)
-    )
-    bodies = tuple(made if n == number else other for n, other in enumerate(program.bodies))
-    mutated = replace(program, bodies=bodies)
-    validate(mutated)
-    return mutated
+def _variant(number: int, steps: Steps, more: Locals, *sites: Site) -> Variant:
+    """Steps of one body replaced."""
+    made = {(number, at): step for at, step in steps.items()}
+    return Variant(made, {number: more} if more else {}, sites=sites)
 
 
 def _branches(program: Program, body: Body) -> Iterator[_Change]:

@@ -10,18 +10,18 @@ end, count against the score.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
-from model.circuit.successors import WORD, Successors
-from model.explore import Explored, Explorer
+from model.explore import Explored, Explorer, successors_of
 from model.expressions import FALSE
 from model.mutants import Kind, Mutant, mutants
-from model.program import Check, If, Op, Oracle, Program, Step, Switch
+from model.program import Check, Oracle, Program, Step
 from model.validation import leaves
+from model.variants import Place, Variant, variants_of
 
 MEMORY = 1 << 30
 ORACLES_TO_REACH = (Oracle.ASSERT, Oracle.INVARIANT, Oracle.AT_END)
@@ -38,6 +38,7 @@ class Fate(StrEnum):
     SURVIVED = "survived"
     BOUNDED = "bounded"
     EQUIVALENT = "equivalent"
+    UNREACHED = "not reached"
     BARRIER = "not visible"
 
 
@@ -94,27 +95,74 @@ def mutate(program: Program, *, states_max: int, note: Note = lambda done, of: N
     could not be said.
     """
     explorer = Explorer(program, memory=MEMORY, symmetry=True)
-    original = _explore(explorer, states_max, frozenset(range(len(program.sites))))
+    original = _explored(explorer, states_max, frozenset(range(len(program.sites))))
     if not original.exhausted:
         raise TooLarge(
             f"{program.title} has more than {original.states:,} states\n"
             "    give more with --states, or smaller parameters with --param"
         )
-    derived = mutants(program)
-    judged: list[Judged] = []
-    for number, mutant in enumerate(derived):
-        note(number, len(derived))
-        judged.append(_judge(mutant, original, states_max))
-    note(len(derived), len(derived))
-    sites = tuple(
-        number
-        for number, site in enumerate(program.sites)
-        if site.oracle in ORACLES_TO_REACH and not _is_reached(program, number, states_max)
+    derived, unreached = mutants(program), _unreached_steps(explorer)
+    judged = {m: Judged(m, fate, None, 0) for m in derived if (fate := _early(m, unreached))}
+    seen = [mutant for mutant in derived if mutant not in judged]
+    asked = _sites_to_reach(program)
+    note(0, len(seen))
+    found = _Exploration(
+        program,
+        [*(mutant.variant for mutant in seen), *(Variant(failing=site) for site in asked)],
+        states_max,
     )
-    return Mutation(program, original, tuple(judged), _unreached_steps(explorer), sites)
+    known = frozenset(original.sites)
+    for number, mutant in enumerate(seen):
+        judged[mutant] = _judged(mutant, found.explored(number, known), known)
+        note(number + 1, len(seen))
+    every = frozenset(range(len(program.sites)))
+    reached = {
+        site: found.explored(len(seen) + k, every - {site}) for k, site in enumerate(asked)
+    }
+    _prove([mutant for mutant in seen if judged[mutant].fate in SURVIVING], judged, states_max)
+    return Mutation(
+        program,
+        original,
+        tuple(judged[mutant] for mutant in derived),
+        tuple(program.bodies[body].steps[pc] for body, pc in sorted(unreached)),
+        tuple(s for s, seen in reached.items() if seen.exhausted and s not in seen.sites),
+    )
 
 
-def _explore(explorer: Explorer, states_max: int, known: frozenset[int]) -> Explored:
+def _early(mutant: Mutant, unreached: frozenset[Place]) -> Fate | None:
+    """What becomes of a mutant that need not be explored.
+
+    Where no thread ever stands before a step that is replaced, none stands before a new one, and
+    all reachable states are those of the program itself.
+    """
+    if mutant.kind is Kind.BARRIER:
+        return Fate.BARRIER
+    program = mutant.original
+    replaced = [(b, pc) for b, pc in mutant.variant.steps if pc < len(program.bodies[b].steps)]
+    return Fate.UNREACHED if unreached.issuperset(replaced) else None
+
+
+class _Exploration:
+    """Variants of one program, each explored from its own start by the same circuit."""
+
+    def __init__(self, program: Program, variants: Sequence[Variant], states_max: int) -> None:
+        self.variants = variants_of(program, variants)
+        self.successors = successors_of(self.variants.program, symmetry=True)
+        self.states_max = states_max
+
+    def explored(self, number: int, known: frozenset[int]) -> Explored:
+        """Every state of a variant, or those until a site that is not known is violated."""
+        explorer = Explorer(
+            self.variants.program,
+            memory=MEMORY,
+            symmetry=True,
+            successors=self.successors,
+            start=self.variants.start(number),
+        )
+        return _explored(explorer, self.states_max, known)
+
+
+def _explored(explorer: Explorer, states_max: int, known: frozenset[int]) -> Explored:
     """Explore until every state is seen, too many are, or a site that is not known is violated."""
     while explorer.states <= states_max and explorer.advance():
         if explorer.explored().sites.keys() - known:
@@ -122,97 +170,48 @@ def _explore(explorer: Explorer, states_max: int, known: frozenset[int]) -> Expl
     return explorer.explored()
 
 
-def _judge(mutant: Mutant, original: Explored, states_max: int) -> Judged:
-    if mutant.kind is Kind.BARRIER:
-        return Judged(mutant, Fate.BARRIER, None, 0)
-    known = frozenset(original.sites)
-    explored = _explore(Explorer(mutant.program, memory=MEMORY, symmetry=True), states_max, known)
+def _judged(mutant: Mutant, explored: Explored, known: frozenset[int]) -> Judged:
     fresh = sorted((depth, site) for site, depth in explored.sites.items() if site not in known)
     if fresh:
         return Judged(mutant, Fate.CAUGHT, fresh[0][1], explored.states)
-    if mutant.difference is not None and _never(mutant.difference, states_max):
-        return Judged(mutant, Fate.EQUIVALENT, None, explored.states)
     fate = Fate.SURVIVED if explored.exhausted else Fate.BOUNDED
     return Judged(mutant, fate, None, explored.states)
 
 
-def _never(program: Program, states_max: int) -> bool:
-    """True where every state was seen and the last site was never violated."""
-    last = len(program.sites) - 1
-    explorer = Explorer(program, memory=MEMORY, symmetry=True)
-    explored = _explore(explorer, states_max, frozenset(range(last)))
-    return explored.exhausted and last not in explored.sites
+def _prove(survivors: Sequence[Mutant], judged: dict[Mutant, Judged], states_max: int) -> None:
+    """Find the survivors that are equivalent: the last site of their proofs is never violated."""
+    open_ = [mutant for mutant in survivors if mutant.proof is not None]
+    if not open_:
+        return
+    proofs = [mutant.proof for mutant in open_ if mutant.proof is not None]
+    found = _Exploration(open_[0].original, proofs, states_max)
+    last = len(found.variants.program.sites) - 1
+    for number, mutant in enumerate(open_):
+        explored = found.explored(number, frozenset(range(last)))
+        if explored.exhausted and last not in explored.sites:
+            judged[mutant] = replace(judged[mutant], fate=Fate.EQUIVALENT)
 
 
-def _is_reached(program: Program, site: int, states_max: int) -> bool:
-    """True unless it was proved that no execution evaluates a check of the site.
+def _sites_to_reach(program: Program) -> list[int]:
+    """The asserts and invariants that some step can evaluate.
 
     What says of itself that it is never reached (`assert False`) need not be.
     """
-    if all(check.test == FALSE for check in _checks(program, site)):
-        return True
-    failing = replace(
-        program,
-        bodies=tuple(
-            replace(
-                body,
-                entry=_failing(body.entry, site),
-                steps=tuple(replace(step, ops=_failing(step.ops, site)) for step in body.steps),
-            )
-            for body in program.bodies
-        ),
-        invariants=_failing(program.invariants, site),
-        at_end=_failing(program.at_end, site),
-    )
-    explorer = Explorer(failing, memory=MEMORY, symmetry=True)
-    others = frozenset(range(len(program.sites))) - {site}
-    explored = _explore(explorer, states_max, others)
-    return site in explored.sites or not explored.exhausted
-
-
-def _checks(program: Program, site: int) -> list[Check]:
     trees = [program.invariants, program.at_end]
-    for body in program.bodies:
-        trees += [body.entry, *(step.ops for step in body.steps)]
-    found = [op for ops in trees for op in leaves(ops) if isinstance(op, Check)]
-    return [check for check in found if check.site == site]
+    trees += [step.ops for body in program.bodies for step in body.steps]
+    checks = [op for ops in trees for op in leaves(ops) if isinstance(op, Check)]
+    wanted = {check.site for check in checks if check.test != FALSE}
+    return [n for n in sorted(wanted) if program.sites[n].oracle in ORACLES_TO_REACH]
 
 
-def _failing(ops: tuple[Op, ...], site: int) -> tuple[Op, ...]:
-    """The operations with every check of a site failing."""
-    made: list[Op] = []
-    for op in ops:
-        match op:
-            case Check(number, _) if number == site:
-                made.append(Check(site, FALSE))
-            case If(test, then, orelse):
-                made.append(If(test, _failing(then, site), _failing(orelse, site)))
-            case Switch(local, arms):
-                made.append(Switch(local, tuple((n, _failing(arm, site)) for n, arm in arms)))
-            case _:
-                made.append(op)
-    return tuple(made)
-
-
-def _unreached_steps(explorer: Explorer) -> tuple[Step, ...]:
+def _unreached_steps(explorer: Explorer) -> frozenset[Place]:
     """The steps before which no thread ever stands, of a program that was explored to its end."""
-    program, rows = explorer.program, explorer.snapshot()["table"].astype(np.uint64, copy=False)
-    successors = Successors(program)
-    layout, number = successors.layout, {plane: k for k, plane in enumerate(successors.kept)}
-    reached = set()
+    program, successors = explorer.program, explorer.successors
+    rows = explorer.snapshot()["table"].astype(np.uint64, copy=False)
+    every = {(b, pc) for b, body in enumerate(program.bodies) for pc in range(len(body.steps))}
     for thread, made in enumerate(program.threads):
-        codes = np.zeros(len(rows), np.uint64)
-        body = layout.bodies[made.body]
-        for q in range(body.pc_width):
-            k = number.get(layout.position["pc", thread, q])
-            if k is not None:
-                bit = rows[:, k // WORD] >> np.uint64(k % WORD) & np.uint64(1)
-                codes |= bit << np.uint64(q)
-        here = set(np.unique(codes).tolist())
-        reached |= {(made.body, pc) for pc, code in body.codes.items() if code in here}
-    return tuple(
-        step
-        for number_of_body, body in enumerate(program.bodies)
-        for pc, step in enumerate(body.steps)
-        if (number_of_body, pc) not in reached
-    )
+        threads = np.full(len(rows), thread, np.int64)
+        here = np.unique(successors.codes_of_steps(rows, threads)).tolist()
+        codes = successors.layout.bodies[made.body].codes
+        every -= {(made.body, pc) for pc, code in codes.items() if code in here}
+    return frozenset(every)

@@ -63,7 +63,8 @@ that the program itself never violates. The score is the share caught.
 
 Left out of the score are only the barriers, which sequential consistency cannot show, and mutants
 that the explorer proves equivalent: in every reachable state, what was mutated does what it did. No
-such condition is known of swaps and of removed locks: all their survivors count. A mutant with more
+such condition is known of swaps and of removed locks: all their survivors count. Mutants of steps
+that no execution reaches cannot be told apart either, and are counted apart. A mutant with more
 than --states states is bounded, and counts as a survivor. Not derived: what `with atomic():` does
 at once is not split, orderings are not weakened, no trylock is removed.
 

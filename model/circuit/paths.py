@@ -60,13 +60,13 @@ class Paths:
             after[way].append(tuple(rest))
         lines: list[int] = []
         arms: dict[tuple[CodeSets, int], list[int]] = defaultdict(list)
-        for way, rests in after.items():
-            line = self._any(rests)
+        below = {way: self._any(rests) for way, rests in after.items()}
+        for way, line in below.items():
             if isinstance(way, tuple):
                 arms[way[0], line].append(way[1])
-            elif way ^ 1 not in after:
+            elif way ^ 1 not in below:
                 lines.append(self.net.and_(way, line))
             elif not way & 1:
-                lines.append(self.net.mux(way, line, self._any(after[way ^ 1])))
+                lines.append(self.net.mux(way, line, below[way ^ 1]))
         lines += [self.net.and_(line, sets.line(v)) for (sets, line), v in arms.items()]
         return self.net.any(lines)

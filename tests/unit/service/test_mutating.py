@@ -31,6 +31,7 @@ def test_json_says_the_same_every_time(capsys):
         "survived": 1,
         "bounded": 0,
         "equivalent": 2,
+        "not reached": 0,
         "not visible": 0,
     }
     assert [each["outcome"] for each in found["mutants"]].count("equivalent") == 2
