@@ -6,7 +6,7 @@ would be read before it is assigned, which the front end refuses.
 
 from __future__ import annotations
 
-from model.expressions import Expr, Local, walk
+from model.expressions import Expr, Local, children
 from model.program import END, UNBORN, Assign, Assume, Body, Check, Choose, Goto, If, Op, Switch
 
 Live = frozenset[str]
@@ -15,7 +15,13 @@ NONE: Live = frozenset()
 
 def used(expr: Expr) -> Live:
     """The locals that an expression reads."""
-    return frozenset(e.name for e in walk(expr) if isinstance(e, Local))
+    found, waiting = set[str](), [expr]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Local):
+            found.add(each.name)
+        waiting += children(each)
+    return frozenset(found)
 
 
 def live_before(ops: tuple[Op, ...], after: Live, at: dict[int, Live]) -> Live:

@@ -25,7 +25,9 @@ class CodeSets:
         self.codes = sorted(set(codes))
         self.every = (1 << len(self.codes)) - 1
         self._place = {code: 1 << i for i, code in enumerate(self.codes)}
+        # A set and its complement stand beside one another.
         self._blocks: dict[int, int] = {0: FALSE, self.every: TRUE}
+        self._halves = [0]
         for q, bit in enumerate(bits):
             self._add(sum(self._place[code] for code in self.codes if code >> q & 1), bit)
 
@@ -40,6 +42,7 @@ class CodeSets:
 
     def _add(self, table: int, literal: int) -> int:
         if table not in self._blocks:
+            self._halves.append(table)
             self._blocks[table] = literal
             self._blocks[self.every ^ table] = literal ^ 1
         return table
@@ -50,19 +53,21 @@ class CodeSets:
             return on
         wanted, unwanted = on.bit_count(), off.bit_count()
         best, gain, how = 0, 0, _AND
-        for table in self._blocks:
-            inside, outside = (on & table).bit_count(), (off & table).bit_count()
-            if inside == wanted:
-                if not outside:
-                    return table
-                found, way = 2 * wanted * (unwanted - outside), _AND
-            elif not outside:
-                found, way = 2 * inside * unwanted, _OR
-            else:
-                # Half as good, for its rest is two problems instead of one.
-                found, way = inside * (unwanted - outside), _SPLIT
-            if found > gain:
-                best, gain, how = table, found, way
+        for half in self._halves:
+            table, inside, outside = half, (on & half).bit_count(), (off & half).bit_count()
+            for _ in range(2):
+                if inside == wanted:
+                    if not outside:
+                        return table
+                    found, way = 2 * wanted * (unwanted - outside), _AND
+                elif not outside:
+                    found, way = 2 * inside * unwanted, _OR
+                else:
+                    # Half as good, for its rest is two problems instead of one.
+                    found, way = inside * (unwanted - outside), _SPLIT
+                if found > gain:
+                    best, gain, how = table, found, way
+                table, inside, outside = self.every ^ half, wanted - inside, unwanted - outside
         if how == _AND:
             rest = self._separate(on, off & best)
             made = self.net.and_(self._blocks[best], self._blocks[rest])

@@ -6,7 +6,7 @@ code along the order of the steps, so that going to the next step toggles one pl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -46,20 +46,33 @@ def assign_codes(steps: Sequence[tuple[Op, ...]], first: int, *, unborn: bool) -
             if t != k:
                 near[k].append(t)
                 near[t].append(k)
+    _shorten(order, codes, near)
+    return codes
 
-    def length(pc: int, code: int, other: int) -> int:
-        return sum((code ^ codes[n]).bit_count() for n in near[pc] if n != other)
 
+def _shorten(order: Sequence[int], codes: dict[int, int], near: Mapping[int, list[int]]) -> None:
+    """Swap pairs of codes, all but the first of the order, while their jumps become shorter."""
+
+    def length(pc: int, code: int, other: int | None) -> int:
+        total = 0
+        for n in near[pc]:
+            if n != other:
+                total += (code ^ codes[n]).bit_count()
+        return total
+
+    whole = {pc: length(pc, codes[pc], None) for pc in order}
     for _ in range(SWAP_ROUNDS):
         before = dict(codes)
         for i, a in enumerate(order[1:], start=2):
             for b in order[i:]:
-                now = length(a, codes[a], b) + length(b, codes[b], a)
+                between = near[a].count(b) * (codes[a] ^ codes[b]).bit_count()
+                now = whole[a] + whole[b] - 2 * between
                 if now > 2 and length(a, codes[b], b) + length(b, codes[a], a) < now:
                     codes[a], codes[b] = codes[b], codes[a]
+                    for pc in (a, b, *near[a], *near[b]):
+                        whole[pc] = length(pc, codes[pc], None)
         if codes == before:
             break
-    return codes
 
 
 def targets(ops: tuple[Op, ...]) -> set[int]:

@@ -7,12 +7,12 @@ circuit means the same.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 
 from model.circuit.netlist import AND, INPUT, Netlist
-from model.circuit.random_planes import Sfc64
 
-SAMPLE_WORDS = 64
+SAMPLE_BITS = 4096
 CUT_MAX = 8
 EXPANSIONS_MAX = 24
 
@@ -37,10 +37,9 @@ class _Sweep:
 
     def __init__(self, old: Netlist) -> None:
         self.old, self.net = old, Netlist()
-        self.every = (1 << 64 * SAMPLE_WORDS) - 1
+        self.every = (1 << SAMPLE_BITS) - 1
         self.samples = [0]
         self.known: dict[int, list[int]] = {}
-        self.source = Sfc64(1, 2, 3)
         self.merged: dict[int, int] = {}
 
     def copy(self, outputs: Iterable[int]) -> tuple[Netlist, dict[int, int]]:
@@ -72,10 +71,8 @@ class _Sweep:
         for gate in range(len(self.samples), len(self.net.gates)):
             kind, left, right = self.net.gates[gate]
             if kind == INPUT:
-                value = 0
-                for _ in range(SAMPLE_WORDS):
-                    value = value << 64 | self.source.next()
-                self.samples.append(value)
+                drawn = hashlib.shake_128(b"input %d" % gate).digest(SAMPLE_BITS // 8)
+                self.samples.append(int.from_bytes(drawn))
                 continue
             value = _apply(kind, self._value(left), self._value(right))
             self.samples.append(value)

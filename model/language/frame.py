@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from model.expressions import Const, Expr
@@ -85,6 +86,7 @@ class Frame:
         return self.function.name + "'" * count + "."
 
 
+@cache
 def assigned_names(definition: ast.FunctionDef) -> frozenset[str]:
     """The names that a function assigns."""
     found: set[str] = set()
