@@ -277,6 +277,15 @@ class SightingRow(Base):
     schedule: Mapped[str | None] = mapped_column(JsonText)
 
 
+class HypothesisExampleRow(Base):
+    """A mapping of bytes to sets of bytes, as Hypothesis keeps its examples. No row points here."""
+
+    __tablename__ = "hypothesis_examples"
+
+    key: Mapped[bytes] = mapped_column(primary_key=True)
+    value: Mapped[bytes] = mapped_column(primary_key=True)
+
+
 class DisagreementRow(Base):
     """A hit of the circuit that the interpreter did not confirm: our defect, kept for ever."""
 

@@ -20,7 +20,7 @@ from workers.minimizing import Minimized, as_found
 from workers.pool import Executed, Lost, MinimizedOne, Pool, Report, Work
 from workers.progress import Ending, FoundFailure, Progress
 from workers.recording import CampaignRecord
-from workers.shards import BlockRange, Replayed
+from workers.shards import BlockRange, Disagreement, Replayed
 
 WAIT_SECONDS = 0.25
 QUARANTINES_MAX = 4
@@ -251,11 +251,7 @@ class Coordinator:
             self._show(self._backlog.minimal[signature], recorded)
         self._progress.add(report.work, report.result)
         for disagreement in report.result.disagreements:
-            self.observer.said(
-                f"the two engines disagree about lane {disagreement.lane} of block "
-                f"{disagreement.block}; this is a defect of gracefuzz, please report it\n"
-                f"    {disagreement.detail}"
-            )
+            self.observer.said(disagreement_sentence(disagreement))
 
     def _show(self, minimal: Minimized, recorded: RecordedSighting) -> None:
         """Say that a failure was found, once a campaign; an excluded one is known in any form."""
@@ -274,13 +270,8 @@ class Coordinator:
         assert isinstance(lost.work, BlockRange)
         self._say_lost(lost, str(lost.work))
         if self._ledger.lose(lost.work, blamed=lost.blamed):
-            name, given = self.order.program.name, self.order.program.parameters
-            options = "".join(f" --param {key}={show_parameter(value)}" for key, value in given)
-            self.observer.said(
-                f"{lost.work} killed three workers and will not be tried again; the campaign "
-                f"goes on without\n    to see why: gracefuzz fuzz {name}{options} "
-                f"--seed {self.order.root_seed} --workers 0 --block {lost.work.first}"
-            )
+            seed = self.order.root_seed
+            self.observer.said(quarantine_sentence(self.order.program, lost.work, root_seed=seed))
 
     def _lose_violation(self, lost: Lost, violation: Replayed) -> None:
         """Minimize it again, or keep it as it was found."""
@@ -300,3 +291,23 @@ class Coordinator:
             ranges = ", ".join(map(str, self._ledger.quarantined))
             sentence += f"; in quarantine, because their workers died of them: {ranges}"
         self._record.finish(state, ending=sentence)
+
+
+def disagreement_sentence(disagreement: Disagreement) -> str:
+    """What a person is told of a hit that the interpreter does not confirm."""
+    return (
+        f"the two engines disagree about lane {disagreement.lane} of block "
+        f"{disagreement.block}; this is a defect of gracefuzz, please report it\n"
+        f"    {disagreement.detail}"
+    )
+
+
+def quarantine_sentence(program: Program, blocks: BlockRange, *, root_seed: int) -> str:
+    """What a person is told of a range that is given up, and how to see why."""
+    given = program.parameters
+    options = "".join(f" --param {key}={show_parameter(value)}" for key, value in given)
+    return (
+        f"{blocks} killed three workers and will not be tried again; the campaign "
+        f"goes on without\n    to see why: gracefuzz fuzz {program.name}{options} "
+        f"--seed {root_seed} --workers 0 --block {blocks.first}"
+    )

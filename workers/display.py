@@ -72,10 +72,11 @@ def failure_line(found: FoundFailure) -> str:
     minimal = found.minimal
     proof = "proved" if minimal.is_proved else "local"
     known = "" if found.is_new else "   known before"
+    where = "" if found.where is None else f"   with {found.where}"
     return (
         f"  #{found.failure_id}  {minimal.oracle}: {minimal.sentence}   {minimal.steps} steps  "
         f"{minimal.preemptions} preemption{'' if minimal.preemptions == 1 else 's'}  "
-        f"minimal: {proof}{known}"
+        f"minimal: {proof}{known}{where}"
     )
 
 

@@ -6,6 +6,8 @@ Opened in the order in which it fails cheaply: the database, the metrics, the wo
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
+from typing import Protocol
 
 import typer
 from rich.console import Console
@@ -43,6 +45,15 @@ from workers.stopping import StopRequest
 Publish = Callable[[Progress], None]
 
 
+class Lines(Protocol):
+    """What the screen shows of a progress."""
+
+    def __call__(
+        self, progress: Progress, /, *, seconds: float, timestamp_seconds: float
+    ) -> list[str]:
+        """The lines, without colours."""
+
+
 def fuzz(wish: Wish, program: Program, source: str, minimizer: Minimizer | None = None) -> Verdict:
     """Execute a campaign of a compiled program, show it, and give the exit code.
 
@@ -63,7 +74,7 @@ def fuzz(wish: Wish, program: Program, source: str, minimizer: Minimizer | None 
         database = stack.enter_context(open_database(wish.database))
         excluded = excluded_pairs(database, program, wish.excluded_failures)
         console = Console(stderr=True, highlight=False)
-        publish = _publisher(stack, program, console, port=wish.metrics_port)
+        publish = publisher(stack, program, console, port=wish.metrics_port)
         spec = ShardSpec(to_json(program), wish.seed, excluded)
         pool = stack.enter_context(closing(open_pool(spec, minimizer, workers=wish.workers)))
         stop.listen()
@@ -76,7 +87,7 @@ def fuzz(wish: Wish, program: Program, source: str, minimizer: Minimizer | None 
             vector_name(),
         )
         with watched(console) as screen:
-            watcher = Watcher(title, screen, publish, stop)
+            watcher = Watcher(partial(lines_of, title), screen, publish, stop)
             report = Coordinator(
                 database, pool, order, watcher, lambda: stop.is_requested
             ).execute()
@@ -95,13 +106,18 @@ def conclude(wish: Wish, order: Order, report: CampaignReport, title: Title) -> 
         lines += last_lines(report.progress.failures, database=wish.database)
         lines += [f"campaign {report.campaign_id}: {report.ending.value}"]
         Console(highlight=False, soft_wrap=True).print(styled(lines))
+    say_if_worthless(verdict, report.progress)
+    return verdict
+
+
+def say_if_worthless(verdict: Verdict, progress: Progress) -> None:
+    """On stderr, where an exit code other than 0 comes of no violation."""
     if verdict is Verdict.INFRASTRUCTURE:
         typer.echo(
             "no violation was found, but that proves nothing: "
-            + ("nothing was executed" if report.progress.blocks == 0 else "see the messages above"),
+            + ("nothing was executed" if progress.blocks == 0 else "see the messages above"),
             err=True,
         )
-    return verdict
 
 
 def open_pool(spec: ShardSpec, minimizer: Minimizer | None = None, *, workers: int) -> Pool:
@@ -140,7 +156,7 @@ def excluded_pairs(
     return tuple(excluded)
 
 
-def _publisher(
+def publisher(
     stack: ExitStack, program: Program, console: Console, *, port: int | None
 ) -> Publish:
     """Serve metrics until the stack is closed, where that is asked for. Raises PortTaken."""
@@ -159,9 +175,9 @@ class Watcher:
     """Passes on what the coordinator says: to the screen, the collector and stderr."""
 
     def __init__(
-        self, title: Title, screen: LiveScreen, publish: Publish, stop: StopRequest
+        self, lines: Lines, screen: LiveScreen, publish: Publish, stop: StopRequest
     ) -> None:
-        self._title = title
+        self._lines = lines
         self._screen = screen
         self._publish = publish
         self._stop = stop
@@ -177,9 +193,7 @@ class Watcher:
         if self._screen.is_watched:
             seconds = time.monotonic() - self._begun
             now = time.time()
-            self._screen.show(
-                lines_of(self._title, progress, seconds=seconds, timestamp_seconds=now)
-            )
+            self._screen.show(self._lines(progress, seconds=seconds, timestamp_seconds=now))
 
     def found(self, failure: FoundFailure) -> None:
         """On a terminal the screen shows it; elsewhere a line does."""

@@ -30,6 +30,7 @@ class Snapshot:
     violations_known: int = 0
     steps_reached: int = 0
     disagreements: int = 0
+    program_steps: int = 0
     last_new_timestamp_seconds: float | None = None
 
 
@@ -38,8 +39,7 @@ class CampaignCollector:
 
     def __init__(self, program: str, *, program_steps: int) -> None:
         self._program = program
-        self._program_steps = program_steps
-        self._snapshot = Snapshot()
+        self._snapshot = Snapshot(program_steps=program_steps)
 
     def publish(self, progress: Progress) -> None:
         """Show these totals from now on."""
@@ -50,6 +50,7 @@ class CampaignCollector:
             violations_known=progress.known_violations,
             steps_reached=len(progress.steps_reached),
             disagreements=progress.disagreements,
+            program_steps=progress.program_steps,
             last_new_timestamp_seconds=progress.last_new_timestamp_seconds,
         )
 
@@ -64,7 +65,7 @@ class CampaignCollector:
         yield self._counter("steps", "Steps executed; passes without one do not count.", seen.steps)
         yield self._violations(seen)
         yield self._gauge(
-            "program_steps", "Steps of the program: labels, each counted once.", self._program_steps
+            "program_steps", "Steps of the program: labels, each counted once.", seen.program_steps
         )
         yield self._gauge(
             "program_steps_reached", "Steps of the program seen executed.", seen.steps_reached

@@ -1,21 +1,31 @@
 """What the coordinator asks of a pool of workers, whatever the workers are.
 
-A pool knows one campaign's `ShardSpec`. It promises that each piece of work that was submitted is
-reported once, done or `Lost`, as long as someone waits; nothing else. What to do about lost work is
-the coordinator's decision, and losing it is harmless because all work is a pure function.
+A pool knows one campaign's `ShardSpec`; work for another brings its own. It promises that each
+piece of work that was submitted is reported once, done or `Lost`, as long as someone waits; nothing
+else. What to do about lost work is the coordinator's decision, and losing it is harmless because
+all work is a pure function.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
 from workers.minimizing import Minimized
-from workers.shards import BlockRange, Replayed, ShardResult
+from workers.shards import BlockRange, Replayed, ShardResult, ShardSpec
 
 # Pieces of work that one worker holds: the one it does, and the next, so that it never waits.
 WORK_PER_WORKER = 2
 
+
+@dataclass(frozen=True, slots=True)
+class WorkIn:
+    """Work in another program than the one that the pool was opened for."""
+
+    spec: ShardSpec
+    work: BlockRange | Replayed
+
+
 # A range to execute, or a violation to minimize.
-Work = BlockRange | Replayed
+Work = BlockRange | Replayed | WorkIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,14 @@ class MinimizedOne:
 
 
 @dataclass(frozen=True, slots=True)
+class DoneIn:
+    """What came of work in another program."""
+
+    work: WorkIn
+    report: Executed | MinimizedOne
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """Work that has no result. `blamed` where a worker was at it, and it was not only waiting."""
 
@@ -47,11 +65,11 @@ class Lost:
     blamed: bool
 
 
-Report = Executed | MinimizedOne | Lost
+Report = Executed | MinimizedOne | DoneIn | Lost
 
 
 class Pool(Protocol):
-    """Workers that do the work of one campaign."""
+    """Workers that do what a coordinator submits."""
 
     @property
     def name(self) -> str:

@@ -22,6 +22,8 @@ class Ending(Enum):
     FAILED = "gracefuzz itself failed"
     EXHAUSTED = "explored every reachable state"
     HASHED = "found no other state; with a few bits a state, some may have been taken for others"
+    BLOCKS_DONE = "its blocks were executed"
+    ALL_TRIED = "tried every configuration"
     MEMORY_FULL = "its memory was full before every state was seen"
 
 
@@ -39,13 +41,15 @@ class Verdict(IntEnum):
 class FoundFailure:
     """A failure that this campaign has shown; `is_new` where no campaign had before.
 
-    `ordinal`: how many schedules the campaign had executed when it showed.
+    `ordinal`: how many schedules the campaign had executed when it showed. `where`: which features
+    of a scenario space it needs; None outside of one.
     """
 
     failure_id: int
     is_new: bool
     minimal: Minimized
     ordinal: int
+    where: str | None = None
 
 
 @dataclass(slots=True)
@@ -74,9 +78,7 @@ class Progress:
     program_steps: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.program_steps = len(
-            {str(step.label) for body in self.program.bodies for step in body.steps}
-        )
+        self.program_steps = len(labels_of(self.program))
 
     def add(self, blocks: BlockRange, result: ShardResult) -> None:
         """Count a lease that was completed in the database."""
@@ -108,3 +110,8 @@ class Progress:
         if self.disagreements or self.quarantined or self.blocks == 0:
             return Verdict.INFRASTRUCTURE
         return Verdict.CLEAN
+
+
+def labels_of(program: Program) -> set[str]:
+    """The labels of a program's steps: what can be reached, each counted once."""
+    return {str(step.label) for body in program.bodies for step in body.steps}

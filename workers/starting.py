@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for on the command line, with its units settled."""
+    """What was asked for on the command line, with its units settled.
+
+    `opened` are the parameters that may vary, `blocks` what is executed of each configuration.
+    """
 
     program: str
     parameters: Mapping[str, str]
+    opened: tuple[str, ...]
+    blocks: int
     seconds: float | None
     schedules: int | None
     block: int | None
@@ -40,6 +45,10 @@ def start(wish: Wish) -> "Verdict":
     Raises what the program, the database, the metrics' port or the pool refuse.
     """
     source = find_source(wish.program)
+    if wish.opened:
+        from workers.scenario_fuzzing import fuzz_space
+
+        return fuzz_space(wish, source)
     program = compile_source(source, wish.parameters)
     if wish.workers > 0:
         from workers.fuzzing import fuzz

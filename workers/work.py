@@ -3,7 +3,7 @@
 import time
 
 from workers.minimizing import Minimized, minimized
-from workers.pool import Executed, MinimizedOne, Work
+from workers.pool import DoneIn, Executed, MinimizedOne, Work, WorkIn
 from workers.shards import BlockRange, Replayed, ShardResult, ShardSpec, program_of, run_shard
 
 # A result with the seconds that it took.
@@ -12,6 +12,8 @@ Timed = tuple[ShardResult | Minimized, float]
 
 def do(spec: ShardSpec, work: Work) -> Timed:
     """The result of a piece of work: a pure function, but for the time it takes."""
+    if isinstance(work, WorkIn):
+        return do(work.spec, work.work)
     begun = time.perf_counter()
     result: ShardResult | Minimized
     if isinstance(work, BlockRange):
@@ -21,8 +23,12 @@ def do(spec: ShardSpec, work: Work) -> Timed:
     return result, time.perf_counter() - begun
 
 
-def report_of(work: Work, worker: str, timed: Timed) -> Executed | MinimizedOne:
+def report_of(work: Work, worker: str, timed: Timed) -> Executed | MinimizedOne | DoneIn:
     """The report of work that was done."""
+    if isinstance(work, WorkIn):
+        done = report_of(work.work, worker, timed)
+        assert not isinstance(done, DoneIn)
+        return DoneIn(work, done)
     result, seconds = timed
     if isinstance(result, ShardResult):
         assert isinstance(work, BlockRange)

@@ -39,6 +39,11 @@ class Param:
         """What may be given."""
         return f"{self.low} to {self.high}"
 
+    @property
+    def every(self) -> tuple[int, ...]:
+        """All values, the smallest first."""
+        return tuple(range(self.low, self.high + 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:
@@ -58,6 +63,11 @@ class Patch:
     def values(self) -> str:
         """What may be given."""
         return f"on or off (patch {self.number})" if self.number else "on or off"
+
+    @property
+    def every(self) -> tuple[bool, ...]:
+        """Off and on."""
+        return (False, True)
 
 
 class Switch(Patch):
@@ -93,6 +103,11 @@ class Option:
     def values(self) -> str:
         """What may be given."""
         return " or ".join(self.names)
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """All names, in the order of their declaration."""
+        return self.names
 
 
 Parameter = Param | Patch | Option

@@ -1,0 +1,156 @@
+"""The command `gracefuzz fuzz` and its options."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+SECONDS_DEFAULT = 30.0
+# With these, executing a configuration of thp_split's size takes as long as compiling it.
+BLOCKS_DEFAULT = 32
+SEED_MAX = 2**64 - 1
+INFRASTRUCTURE = 3
+
+HELP = """
+Run a program under random schedules and store every way to break it.
+
+PROGRAM is a name of the library, or path/to/file.py or path/to/file.py:name.
+
+Exit codes: 0 clean, 1 violations found, 2 wrong usage or a wrong program, 3 gracefuzz or its
+surroundings failed. Failures passed over with --exclude do not count. The same seed gives the same
+executions, on every machine.
+
+With --open, the parameters named vary within what they declare, and others keep their values.
+Hypothesis draws configurations as in swarm testing: each leaves a random part of the open
+parameters at their defaults. Each configuration is a campaign of its own, of 32 blocks (--blocks).
+Of every kind of violation, the smallest configuration that still shows it is looked for, and there
+it is minimized. What failed is kept in the database and tried first by the next such campaign.
+
+Examples:
+
+  gracefuzz fuzz thp_split
+
+  gracefuzz fuzz thp_split --param gp_cookie=on --time 2m
+
+  gracefuzz fuzz thp_split --open lookups --open put=compound,late --time 5m
+
+  gracefuzz fuzz thp_split --param design=v3.1 --open all --time 1h
+
+  gracefuzz fuzz ./my_lock.py --schedules 1000000000 --workers 4 --json
+
+  gracefuzz fuzz thp_split --exclude 1 --fail-on new --time 10m
+
+  gracefuzz fuzz thp_split --seed 1 --block 0
+"""
+
+
+class FailOn(StrEnum):
+    """Which failures make the exit code 1."""
+
+    ANY = "any"
+    NEW = "new"
+
+
+Given = Annotated[str, typer.Argument(help="A name of the library, or file.py[:name].")]
+Parameters = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter; repeatable.")
+]
+Opened = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--open",
+        metavar="NAME[=VALUES]",
+        help="Let a parameter vary: NAME, NAME=2..4, NAME=a,b, or all; repeatable.",
+    ),
+]
+Blocks = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help=f"With --open: blocks of each configuration. [default: {BLOCKS_DEFAULT}]"
+    ),
+]
+Duration = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="End after 30s, 2m, 1h. [default: 30s]")
+]
+Schedules = Annotated[
+    int | None, typer.Option(min=1, help="End after so many schedules, to whole blocks.")
+]
+StopOnFirst = Annotated[bool, typer.Option("--stop-on-first", help="End when a failure is stored.")]
+Block = Annotated[int | None, typer.Option(min=0, help="Execute this block only, to see it again.")]
+Seed = Annotated[int, typer.Option(min=0, max=SEED_MAX, help="The root seed.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=0, help="Worker processes; 0: this process. [default: one a core]"),
+]
+Location = Annotated[str, typer.Option(envvar="GRACEFUZZ_DB", help="The database: an SQLite file.")]
+Excluded = Annotated[
+    list[int] | None, typer.Option(metavar="FAILURE", help="Pass over it; repeatable.")
+]
+FailingOn = Annotated[
+    FailOn, typer.Option(help="Exit with 1 for any failure, or for new ones only.")
+]
+MetricsPort = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Serve Prometheus metrics; 0: a free port.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("fuzz", help=HELP)(fuzz_command)
+
+
+def fuzz_command(
+    program: Given,
+    param: Parameters = None,
+    opened: Opened = None,
+    blocks: Blocks = None,
+    time: Duration = None,
+    schedules: Schedules = None,
+    stop_on_first: StopOnFirst = False,
+    block: Block = None,
+    seed: Seed = 1,
+    workers: Workers = None,
+    db: Location = "gracefuzz.db",
+    exclude: Excluded = None,
+    fail_on: FailingOn = FailOn.ANY,
+    metrics_port: MetricsPort = None,
+    as_json: Json = False,
+) -> None:
+    """Settle the units and start."""
+    # Imported here, and not before: `gracefuzz --help` needs neither SQL nor LLVM.
+    from storage.sources import parameters_of
+    from workers.commands import cores, seconds_of
+    from workers.errors import PoolError, PortTaken
+    from workers.starting import Wish, start
+
+    if opened and block is not None:
+        raise typer.BadParameter("--block is one block of one program: leave out --open")
+    if blocks is not None and not opened:
+        raise typer.BadParameter("--blocks says how much of each configuration: it needs --open")
+    seconds = None if time is None else seconds_of(time)
+    if seconds is None and schedules is None and block is None:
+        seconds = SECONDS_DEFAULT
+    wish = Wish(
+        program=program,
+        parameters=parameters_of(param or []),
+        opened=tuple(opened or []),
+        blocks=BLOCKS_DEFAULT if blocks is None else blocks,
+        seconds=seconds,
+        schedules=schedules,
+        block=block,
+        stop_on_first=stop_on_first,
+        seed=seed,
+        workers=cores() if workers is None else workers,
+        database=db,
+        excluded_failures=tuple(dict.fromkeys(exclude or [])),
+        only_new=fail_on is FailOn.NEW,
+        metrics_port=metrics_port,
+        as_json=as_json,
+    )
+    try:
+        code = int(start(wish))
+    except (PoolError, PortTaken) as error:
+        typer.echo(f"gracefuzz: {error}", err=True)
+        code = INFRASTRUCTURE
+    raise typer.Exit(code)
