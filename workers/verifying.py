@@ -1,11 +1,13 @@
 """`gracefuzz verify` without its options: open everything, explore, close everything."""
 
+import os
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import typer
 from rich.console import Console
 
 from model.explore import Explorer
@@ -35,6 +37,7 @@ from workers.verification_display import (
 from workers.verification_record import VerificationRecord
 
 MEMORY_BYTES = 8 << 30
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,19 @@ def verify(wish: VerifyWish) -> Verdict:
     return report.verdict
 
 
+def machine_memory() -> int:
+    """The bytes of memory that this process may have: the machine's, or its control group's."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(physical, int(CGROUP_LIMIT.read_text()))
+    except (OSError, ValueError):
+        return physical
+
+
 def start(wish: VerifyWish, database: Database, program: Program, *, source: str) -> Begun:
-    """A new verification at the initial state."""
-    plan = VerificationPlan(wish.memory_bytes or MEMORY_BYTES, wish.symmetry, wish.bitstate)
+    """A new verification at the initial state. Raises BadParameter for too much memory."""
+    memory = checked_memory(wish.memory_bytes or min(MEMORY_BYTES, machine_memory()))
+    plan = VerificationPlan(memory, wish.symmetry, wish.bitstate)
     explorer = explorer_of(program, plan)
     record = VerificationRecord.start(
         database, program, source=source, plan=plan, folder=folder_of(wish, database)
@@ -112,7 +125,8 @@ def resume(
 ) -> Begun:
     """A verification where its last checkpoint left it; at the initial state where it has none.
 
-    Raises UnknownCampaign, NotResumable, CampaignBusy and CheckpointError.
+    Raises UnknownCampaign, NotResumable, CampaignBusy, CheckpointError, and BadParameter for too
+    much memory.
     """
     with database.read() as session:
         check_resumable(session, campaign_id)
@@ -130,7 +144,7 @@ def resume(
         # Read again: until now, another process may have gone on with it.
         with database.read() as session:
             told = check_resumable(session, campaign_id)
-        memory = wish.memory_bytes or told.plan.memory_bytes
+        memory = checked_memory(wish.memory_bytes or told.plan.memory_bytes)
         explorer = resumed(stored, told, database, memory_bytes=memory)
         campaign = CampaignRecord.resume(
             database, stored, claimed, campaign_id, memory_bytes=memory
@@ -141,6 +155,17 @@ def resume(
     plan = VerificationPlan(explorer.memory, told.plan.symmetry, told.plan.bitstate)
     record = VerificationRecord(campaign, folder_of(wish, database), told.checkpoint)
     return Begun(VerificationTitle(stored, plan), explorer, record)
+
+
+def checked_memory(memory_bytes: int) -> int:
+    """A size of memory, all of which is reserved at once; raises BadParameter for too much."""
+    most = machine_memory()
+    if memory_bytes > most:
+        raise typer.BadParameter(
+            f"--memory {size(memory_bytes)} is more than the {size(most)} of this machine: "
+            "give less, or --bitstate"
+        )
+    return memory_bytes
 
 
 def explorer_of(program: Program, plan: VerificationPlan) -> Explorer:

@@ -105,6 +105,7 @@ def test_exit_codes(tmp_path, capsys):
         "goes on as it began: leave out --symmetry": (*verify, "--resume", 1, "--symmetry"),
         "no program is called 'nope'": ("verify", "nope", "--db", database),
         "is no size of memory: give 512M": (*verify, "--memory", "much"),
+        "--memory 900.0 TiB is more than the": (*verify, "--memory", "900T"),
         "is no duration: give 30s": (*verify, "--checkpoint-every", "often"),
         "give a PROGRAM, or --resume CAMPAIGN": ("verify", "--db", database),
         "campaign 4 is no verification: it fuzzes": ("verify", "--resume", 4, "--db", database),
