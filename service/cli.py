@@ -90,6 +90,7 @@ def exit_code_of(error: Exception) -> int | None:
     """The exit code of an error that has a sentence for a person; None for our own mistake."""
     # Imported here: SQL is not needed to say what a command is called.
     from model.promela import CannotExport
+    from model.schedulers.scheduler import SchedulerError
     from service.exporting import OutputError
     from storage.errors import (
         CampaignBusy,
@@ -106,6 +107,7 @@ def exit_code_of(error: Exception) -> int | None:
         LanguageError: USAGE,
         OutputError: USAGE,
         ParameterError: USAGE,
+        SchedulerError: USAGE,
         SourceError: USAGE,
         CampaignBusy: USAGE,
         NotResumable: USAGE,

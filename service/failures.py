@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model.program import show_parameter
+from model.schedulers.named import as_option
 from service.reading import columns, option_for, pretty
 from storage.campaigns import CampaignSummary, get_campaign
 from storage.failures import FailureSummary, StoredFailure, get_failure
@@ -187,6 +188,7 @@ def reproducing_command(loaded: LoadedFailure) -> str:
     if loaded.campaign.plan.kind is CampaignKind.VERIFY:
         return f"gracefuzz verify {name}{options}"
     return (
-        f"gracefuzz fuzz {name}{options} --seed {loaded.campaign.plan.root_seed} "
+        f"gracefuzz fuzz {name}{options}{as_option(loaded.campaign.plan.scheduler)} "
+        f"--seed {loaded.campaign.plan.root_seed} "
         f"--block {loaded.failure.first_block}"
     )

@@ -9,11 +9,12 @@ from functools import lru_cache
 
 from model.circuit.block import Engine
 from model.program import Program
+from model.schedulers.scheduler import Scheduler
 
 _threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compiling")
 
 
 @lru_cache(maxsize=4)
-def engine_ahead(program: Program) -> Future[Engine]:
+def engine_ahead(program: Program, scheduler: Scheduler) -> Future[Engine]:
     """Begin to compile the engine of a program; takes up to a second."""
-    return _threads.submit(Engine, program)
+    return _threads.submit(Engine, program, scheduler)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.program_json import to_json
-from model.schedulers.uniform_walk import UniformWalk
+from model.schedulers.named import UNIFORM_WALK
 from storage.session import Database, open_database
 from storage.sources import compile_source, find_source
 from workers.campaign import Budget, Coordinator, Order
@@ -81,7 +81,7 @@ def paired_campaigns(program: str, *, pairs: int, seconds: float) -> list[float]
         try:
             with open_database(Path(folder) / "bench.db") as database:
                 alone = OneOf(pool, pool.takers()[0])
-                order = Order(compiled, "", UniformWalk().name, ROOT_SEED, Budget(seconds=seconds))
+                order = Order(compiled, "", UNIFORM_WALK, ROOT_SEED, Budget(seconds=seconds))
                 _schedules_per_second(database, pool, _for(order, WARM_UP_SECONDS))
                 for number in range(pairs):
                     pools: list[Pool] = [alone, pool] if number % 2 else [pool, alone]

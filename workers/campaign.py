@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from model.program import Program, show_parameter
+from model.schedulers.named import as_option
 from storage.failures import RecordedSighting
 from storage.session import Database
 from storage.tables import CampaignState
@@ -271,7 +272,10 @@ class Coordinator:
         self._say_lost(lost, str(lost.work))
         if self._ledger.lose(lost.work, blamed=lost.blamed):
             seed = self.order.root_seed
-            self.observer.said(quarantine_sentence(self.order.program, lost.work, root_seed=seed))
+            sentence = quarantine_sentence(
+                self.order.program, self.order.scheduler, lost.work, root_seed=seed
+            )
+            self.observer.said(sentence)
 
     def _lose_violation(self, lost: Lost, violation: Replayed) -> None:
         """Minimize it again, or keep it as it was found."""
@@ -302,10 +306,13 @@ def disagreement_sentence(disagreement: Disagreement) -> str:
     )
 
 
-def quarantine_sentence(program: Program, blocks: BlockRange, *, root_seed: int) -> str:
+def quarantine_sentence(
+    program: Program, scheduler: str, blocks: BlockRange, *, root_seed: int
+) -> str:
     """What a person is told of a range that is given up, and how to see why."""
     given = program.parameters
     options = "".join(f" --param {key}={show_parameter(value)}" for key, value in given)
+    options += as_option(scheduler)
     return (
         f"{blocks} killed three workers and will not be tried again; the campaign "
         f"goes on without\n    to see why: gracefuzz fuzz {program.name}{options} "

@@ -16,6 +16,12 @@ Run a program under random schedules and store every way to break it.
 
 PROGRAM is a name of the library, or path/to/file.py or path/to/file.py:name.
 
+Schedulers (--scheduler NAME or NAME:OPTION=VALUE,...):
+
+  uniform_walk  every enabled thread is as likely as the others, at every step
+
+  pct:d=3       random priorities, lowered at d - 1 random steps; also k=STEPS, demotes=before
+
 Exit codes: 0 clean, 1 violations found, 2 wrong usage or a wrong program, 3 gracefuzz or its
 surroundings failed. Failures passed over with --exclude do not count. The same seed gives the same
 executions, on every machine.
@@ -38,6 +44,8 @@ Examples:
 
   gracefuzz fuzz ./my_lock.py --schedules 1000000000 --workers 4 --json
 
+  gracefuzz fuzz thp_split --scheduler pct:d=4
+
   gracefuzz fuzz thp_split --exclude 1 --fail-on new --time 10m
 
   gracefuzz fuzz thp_split --seed 1 --block 0
@@ -54,6 +62,9 @@ class FailOn(StrEnum):
 Given = Annotated[str, typer.Argument(help="A name of the library, or file.py[:name].")]
 Parameters = Annotated[
     list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter; repeatable.")
+]
+SchedulerName = Annotated[
+    str, typer.Option(metavar="NAME[:OPTION=VALUE,...]", help="Who steps next; see above.")
 ]
 Opened = Annotated[
     list[str] | None,
@@ -103,6 +114,7 @@ def register(app: typer.Typer) -> None:
 def fuzz_command(
     program: Given,
     param: Parameters = None,
+    scheduler: SchedulerName = "uniform_walk",
     opened: Opened = None,
     blocks: Blocks = None,
     time: Duration = None,
@@ -119,6 +131,7 @@ def fuzz_command(
 ) -> None:
     """Settle the units and start."""
     # Imported here, and not before: `gracefuzz --help` needs neither SQL nor LLVM.
+    from model.schedulers.named import scheduler_named
     from storage.sources import parameters_of
     from workers.commands import cores, seconds_of
     from workers.errors import PoolError, PortTaken
@@ -128,12 +141,14 @@ def fuzz_command(
         raise typer.BadParameter("--block is one block of one program: leave out --open")
     if blocks is not None and not opened:
         raise typer.BadParameter("--blocks says how much of each configuration: it needs --open")
+    scheduler_named(scheduler)
     seconds = None if time is None else seconds_of(time)
     if seconds is None and schedules is None and block is None:
         seconds = SECONDS_DEFAULT
     wish = Wish(
         program=program,
         parameters=parameters_of(param or []),
+        scheduler=scheduler,
         opened=tuple(opened or []),
         blocks=BLOCKS_DEFAULT if blocks is None else blocks,
         seconds=seconds,

@@ -17,7 +17,7 @@ from model.interpreter import replay
 from model.known import Pairs, conflicting_pairs
 from model.program import Program
 from model.program_json import from_json, to_json
-from model.schedulers.uniform_walk import UniformWalk
+from model.schedulers.named import settled
 from model.stored_schedule import reconstruct
 from storage.failures import get_failure
 from storage.programs import get_program
@@ -63,7 +63,7 @@ def fuzz(wish: Wish, program: Program, source: str, minimizer: Minimizer | None 
     order = Order(
         program=program,
         source=source,
-        scheduler=UniformWalk().name,
+        scheduler=settled(wish.scheduler, program),
         root_seed=wish.seed,
         budget=Budget(wish.seconds, wish.schedules, wish.block, wish.stop_on_first),
         excluded_failures=wish.excluded_failures,
@@ -75,7 +75,7 @@ def fuzz(wish: Wish, program: Program, source: str, minimizer: Minimizer | None 
         excluded = excluded_pairs(database, program, wish.excluded_failures)
         console = Console(stderr=True, highlight=False)
         publish = publisher(stack, program, console, port=wish.metrics_port)
-        spec = ShardSpec(to_json(program), wish.seed, excluded)
+        spec = ShardSpec(to_json(program), wish.seed, excluded, order.scheduler)
         pool = stack.enter_context(closing(open_pool(spec, minimizer, workers=wish.workers)))
         stop.listen()
         title = Title(

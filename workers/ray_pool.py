@@ -49,7 +49,7 @@ class _Worker:
 
     def __init__(self, packed: bytes) -> None:
         self._spec: ShardSpec = pickle.loads(zlib.decompress(packed))
-        engine_of(self._spec.program)
+        engine_of(self._spec.program, self._spec.scheduler)
 
     def process_id(self) -> int:
         """The number of the actor's process; answering shows that it is alive."""

@@ -13,7 +13,7 @@ from model.circuit.native import vector_name
 from model.language import ProgramSource
 from model.program_json import to_json
 from model.scenario_space import scenario_space
-from model.schedulers.uniform_walk import UniformWalk
+from model.schedulers.named import settled
 from storage.session import open_database
 from storage.sources import compile_source, text_of
 from workers.campaign import Budget
@@ -45,7 +45,7 @@ def fuzz_space(wish: Wish, source: ProgramSource) -> Verdict:
         order = ScenarioOrder(
             space,
             text_of(source),
-            UniformWalk().name,
+            wish.scheduler,
             wish.seed,
             wish.blocks,
             wish.excluded_failures,
@@ -53,7 +53,7 @@ def fuzz_space(wish: Wish, source: ProgramSource) -> Verdict:
         )
         console = Console(stderr=True, highlight=False)
         publish = publisher(stack, base, console, port=wish.metrics_port)
-        spec = ShardSpec(to_json(base), wish.seed, order.excluded)
+        spec = ShardSpec(to_json(base), wish.seed, order.excluded, settled(wish.scheduler, base))
         pool = stack.enter_context(closing(open_pool(spec, workers=wish.workers)))
         stop.listen()
         features = tuple((feature.name, feature.values) for feature in space.features)

@@ -16,6 +16,7 @@ from model.known import Pairs, contains
 from model.program import DEADLOCK_SITE, Outcome, Program
 from model.program_json import from_json
 from model.schedule import Schedule
+from model.schedulers.named import UNIFORM_WALK, scheduler_named
 from model.signature import Signature, signature_of, site_name
 from workers.ahead import engine_ahead
 
@@ -53,13 +54,14 @@ class BlockRange:
 class ShardSpec:
     """All that a worker needs to know, and all that its results depend on besides the range.
 
-    The program travels as JSON. `excluded` are the conflicting pairs of the interleavings to pass
-    over.
+    The program travels as JSON, the scheduler by name. `excluded` are the conflicting pairs of the
+    interleavings to pass over.
     """
 
     program: str
     root_seed: int
     excluded: tuple[Pairs, ...] = ()
+    scheduler: str = UNIFORM_WALK
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +142,9 @@ def program_of(program: str) -> Program:
 
 
 @lru_cache(maxsize=4)
-def engine_of(program: str) -> Engine:
+def engine_of(program: str, scheduler: str) -> Engine:
     """The engine of a program given as JSON, compiled once a process; takes up to a second."""
-    return engine_ahead(program_of(program)).result()
+    return engine_ahead(program_of(program), scheduler_named(scheduler)).result()
 
 
 def confirms(trace: Trace, hit: Hit) -> bool:
@@ -178,7 +180,7 @@ def hits_to_replay(result: BlockResult, *, thorough: bool) -> tuple[Hit, ...]:
 
 
 def _run_block(spec: ShardSpec, block: int) -> ShardResult:
-    engine = engine_of(spec.program)
+    engine = engine_of(spec.program, spec.scheduler)
     thorough = bool(spec.excluded)
     result = engine.run_block(
         root_seed=spec.root_seed, block=block, hits_from=hits_from(block, thorough=thorough)

@@ -24,6 +24,7 @@ class Wish:
 
     program: str
     parameters: Mapping[str, str]
+    scheduler: str
     opened: tuple[str, ...]
     blocks: int
     seconds: float | None
@@ -58,9 +59,10 @@ def start(wish: Wish) -> "Verdict":
 
     # First of all, while this process has one thread and is small.
     with closing(Minimizer(program)) as minimizer:
+        from model.schedulers.named import scheduler_named
         from workers.ahead import engine_ahead
 
-        engine_ahead(program)
+        engine_ahead(program, scheduler_named(wish.scheduler).prepared(program))
         from workers.fuzzing import fuzz
 
         return fuzz(wish, program, text_of(source), minimizer)

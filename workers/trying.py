@@ -15,6 +15,7 @@ from model.known import Pairs
 from model.language.errors import ParameterError
 from model.program_json import to_json
 from model.scenario_space import Configuration, ScenarioSpace
+from model.schedulers.named import settled
 from model.signature import Signature
 from storage.session import Database
 from storage.sources import compile_source
@@ -175,15 +176,16 @@ class Trying:
             self._known[configuration] = None
             self.progress.refused += 1
             return None
+        scheduler = settled(order.scheduler, program)
         tried = Tried(
             configuration,
             program,
-            ShardSpec(to_json(program), order.root_seed, order.excluded),
+            ShardSpec(to_json(program), order.root_seed, order.excluded, scheduler),
             CampaignRecord.start(
                 self.database,
                 program,
                 source=order.text,
-                scheduler=order.scheduler,
+                scheduler=scheduler,
                 root_seed=order.root_seed,
                 budget=json.dumps({"blocks": order.blocks, "space": order.space.name}),
                 excluded_failures=order.excluded_failures,
@@ -244,7 +246,9 @@ class Trying:
             assert tried.ledger.take_again() == blocks
             self._again.append(work)
             return
-        sentence = quarantine_sentence(tried.program, blocks, root_seed=self.order.root_seed)
+        sentence = quarantine_sentence(
+            tried.program, tried.spec.scheduler, blocks, root_seed=self.order.root_seed
+        )
         self.observer.said(sentence)
         self.progress.totals.quarantined.append(blocks)
         tried.record.finish(CampaignState.FAILED, ending=sentence)

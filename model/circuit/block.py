@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from model.circuit.block_circuit import BlockCircuit, CircuitScheduler, build_block_circuit
+from model.circuit.block_circuit import BlockCircuit, build_block_circuit
 from model.circuit.emit import emit_block
 from model.circuit.native import LANES, aligned, chunk_lanes, compile_ir
 from model.circuit.random_planes import generator
@@ -23,6 +23,7 @@ from model.circuit.sampled_states import StateHashes
 from model.coverage import StatesSeen
 from model.interpreter import Event, Machine, Trace, advance
 from model.program import DEADLOCK_SITE, Outcome, Program
+from model.schedulers.scheduler import Scheduler
 from model.schedulers.uniform_walk import UniformWalk
 
 ENGINE_REVISION = 1
@@ -84,12 +85,12 @@ class Engine:
     def __init__(
         self,
         program: Program,
-        scheduler: CircuitScheduler | None = None,
+        scheduler: Scheduler | None = None,
         *,
         lanes: int | None = None,
     ) -> None:
         self.program = program
-        self.scheduler = scheduler if scheduler is not None else UniformWalk()
+        self.scheduler = (scheduler if scheduler is not None else UniformWalk()).prepared(program)
         self.lanes = lanes if lanes is not None else chunk_lanes()
         self.circuit: BlockCircuit = build_block_circuit(program, self.scheduler)
         self._code = compile_ir(emit_block(self.circuit, lanes=self.lanes), "block")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from model.circuit.factor import factor
 from model.circuit.layout import Layout, layout_of, targets
@@ -17,21 +16,9 @@ from model.circuit.netlist import FALSE, Netlist
 from model.circuit.observe import Observation, observe
 from model.circuit.sweep import sweep
 from model.program import DEADLOCK_SITE, END, Body, Choose, If, Op, Program, Switch
+from model.schedulers.scheduler import Scheduler, Stepped, Turn
 
 CHOICE_DRAWS = 3
-
-
-class CircuitScheduler(Protocol):
-    """A scheduler that can be built into the circuit."""
-
-    @property
-    def name(self) -> str:
-        """How rows call it."""
-        ...
-
-    def circuit(self, net: Netlist, enabled: list[int], random_bit: Callable[[], int]) -> list[int]:
-        """A line for each thread; at most one is true in a lane, and only of an enabled thread."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +47,9 @@ class Codes:
 class BlockCircuit:
     """Literals of one pass.
 
-    `kept` planes are the state, then the clock, then the enabled threads, then late. `record` lists
-    what recovers a schedule: a line for each thread that steps, the lines of each draw, and last
-    the lanes whose execution ends in this pass.
+    `kept` planes are the state, then the clock, then the enabled threads, then late, then those of
+    the scheduler. `record` lists what recovers a schedule: a line for each thread that steps, the
+    lines of each draw, and last the lanes whose execution ends in this pass.
     """
 
     net: Netlist
@@ -139,7 +126,7 @@ def _steps_from(body: Body, pc: int, longest: dict[int, int | None]) -> int | No
     return longest[pc]
 
 
-def build_block_circuit(program: Program, scheduler: CircuitScheduler) -> BlockCircuit:
+def build_block_circuit(program: Program, scheduler: Scheduler) -> BlockCircuit:
     """The circuit of one pass of a program under a scheduler."""
     net, layout = Netlist(), layout_of(program)
     made = BlockCircuit(net, layout, Codes(len(program.sites)))
@@ -151,14 +138,17 @@ def build_block_circuit(program: Program, scheduler: CircuitScheduler) -> BlockC
     clock = [net.input() for _ in range(clock_width)]
     enabled = [net.input() for _ in program.threads]
     late, made.draining = net.input(), net.input()
-    made.kept = [*state, *clock, *enabled, late]
+    remembered = scheduler.initial(program)
+    own = [net.input() for _ in remembered]
+    made.kept = [*state, *clock, *enabled, late, *own]
 
     def random_bit() -> int:
         made.random.append(net.input())
         return made.random[-1]
 
     draws, drawn = _draws(net, program, random_bit)
-    selected = [net.and_(line, drawn) for line in scheduler.circuit(net, enabled, random_bit)]
+    choice = scheduler.circuit(program, Turn(net, enabled, own, random_bit))
+    selected = [net.and_(line, drawn) for line in choice.threads]
     stepped = net.any(selected)
     made.record = [*selected, *(line for lines in draws.values() for line in lines)]
     lowering = Lowering(
@@ -185,6 +175,7 @@ def build_block_circuit(program: Program, scheduler: CircuitScheduler) -> BlockC
         *([False] * clock_width),
         *(bool(line) for line in starting.enabled),
         False,
+        *(bool(start) for start in remembered),
     ]
     free = _registers_free_at_start(layout)
     planes = [
@@ -196,7 +187,13 @@ def build_block_circuit(program: Program, scheduler: CircuitScheduler) -> BlockC
         _restart(net, line, dead, bool(start))
         for line, start in zip(seen.enabled, starting.enabled, strict=True)
     ]
-    made.next = [*planes, *clocks, *able, made.late]
+    own_after = [
+        plane if start is None else _restart(net, plane, dead, start)
+        for plane, start in zip(
+            choice.kept_after(Stepped(selected, stepped_pass.yields)), remembered, strict=True
+        )
+    ]
+    made.next = [*planes, *clocks, *able, made.late, *own_after]
     return _reduced(made)
 
 

@@ -193,6 +193,9 @@ class _BlockEmitter:
         self.random = Sfc64Emitter(b, self.vector, words)
         gates = self._gates(b)
         late, found = self._outputs(b, gates)
+        # A pass takes what it asked for, also where no gate depends on the last of it.
+        while len(self.drawn) < len(self.circuit.random):
+            self.drawn.append(self.random.next())
         after = b.add(self.number, ll.Constant(i64, 1))
         b.cbranch(
             b.icmp_unsigned(">=", self.number, self.restart_until),
@@ -222,7 +225,7 @@ class _BlockEmitter:
         circuit = self.circuit
         kept = {literal >> 1: k for k, literal in enumerate(circuit.kept) if literal != FALSE}
         random = {literal >> 1: k for k, literal in enumerate(circuit.random)}
-        planes: list[ll.Value] = []
+        planes = self.drawn = list[ll.Value]()
         odd = b.and_(self.number, ll.Constant(i64, 1))
         size = ll.Constant(i64, len(circuit.kept))
         self.source = b.gep(self.state, [b.mul(odd, size)])

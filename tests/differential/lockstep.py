@@ -13,11 +13,14 @@ from math import prod
 import numpy as np
 
 from model.circuit.block import HITS_PER_SITE, BlockResult, Engine, Hit, _bits, _Chunk
-from model.circuit.block_circuit import draws_needed, draws_of
+from model.circuit.block_circuit import _draws, draws_needed, draws_of
 from model.circuit.native import LANES
+from model.circuit.netlist import Netlist
+from model.circuit.random_planes import generator
 from model.circuit.step_circuit import Bits, Stepper
 from model.interpreter import Machine
 from model.program import DEADLOCK_SITE, Outcome, Program
+from model.schedulers import scheduler
 
 Key = tuple[object, ...]
 
@@ -31,6 +34,7 @@ class After:
     outcome: Outcome | None
     site: int | None
     step: tuple[int, int]
+    yields: bool
 
 
 def agrees(unpacked: Key, key: Key) -> bool:
@@ -86,15 +90,16 @@ class Reference:
             machine.step(thread, choose)
             outcome, site, count = machine.outcome, machine.site, machine.steps
             after = self.number(machine.key()) if outcome is None else -1
-            self._after[asked] = After(after, count, outcome, site, (body, pc))
+            self._after[asked] = After(after, count, outcome, site, (body, pc), machine.yields)
         return self._after[asked]
 
 
 @dataclass(slots=True)
 class Lane:
-    """Where the interpreter is in one lane."""
+    """Where the interpreter and the reference of the scheduler are in one lane."""
 
     state: int
+    chooses: scheduler.Lane
     steps: int = 0
     late: bool = False
 
@@ -121,6 +126,24 @@ def code_of(engine: Engine, after: After) -> int:
     )
 
 
+class RandomBits:
+    """The bits that the scheduler's part of a pass reads in each lane, pass for pass."""
+
+    def __init__(self, engine: Engine, chunk: _Chunk, *, root_seed: int, block: int) -> None:
+        first = chunk.first_lane // 64
+        self.sources = [
+            generator(root_seed, block, first + word) for word in range(engine.lanes // 64)
+        ]
+        drawn, net = [], Netlist()
+        _draws(net, engine.program, lambda: drawn.append(None) or net.input())
+        self.planes, self.skipped = len(engine.circuit.random), len(drawn)
+
+    def next_pass(self):
+        """Bits [plane, lane]."""
+        words = [[source.next() for source in self.sources] for _ in range(self.planes)]
+        return _bits(np.array(words, np.uint64).reshape(self.planes, -1))[self.skipped :].tolist()
+
+
 class Follower:
     """Follows one block of an engine; `expected` gets the interpreter's counts."""
 
@@ -132,10 +155,15 @@ class Follower:
         self.expected = Expected()
         self._agreed: dict[tuple[bytes, int], bool] = {}
         for chunk in engine._chunks(root_seed, block):
-            self._follow(chunk)
+            self._follow(chunk, RandomBits(engine, chunk, root_seed=root_seed, block=block))
 
-    def _follow(self, chunk: _Chunk) -> None:
-        lanes = [Lane(self.reference.initial) for _ in range(self.engine.lanes)]
+    def _begin(self) -> scheduler.Lane:
+        return self.engine.scheduler.reference(self.engine.program)
+
+    def _follow(self, chunk: _Chunk, random_bits: RandomBits) -> None:
+        lanes = [
+            Lane(self.reference.initial, self._begin()) for _ in range(self.engine.lanes)
+        ]
         self._compare_states(chunk, lanes)
         while not all(lane.late for lane in lanes):
             number = chunk.number
@@ -144,7 +172,11 @@ class Follower:
             assert stepping.sum(axis=1).max() <= 1, "two threads step at once"
             who = np.where(stepping.any(axis=1), stepping.argmax(axis=1), -1).tolist()
             dead, ends = record[:, -1].tolist(), codes.tolist()
+            drawn, bits = self._drawn(record).tolist(), random_bits.next_pass()
             for index, lane in enumerate(lanes):
+                chosen = self._choose(lane, [plane[index] for plane in bits])
+                expected = chosen if drawn[index] and chosen is not None else -1
+                assert who[index] == expected, f"lane {index}, pass {number}: {expected} steps"
                 if who[index] < 0:
                     assert not dead[index] and not ends[index], "an execution ends without a step"
                     continue
@@ -152,6 +184,22 @@ class Follower:
                 self._follow_lane(at, lane, who[index], record[index], dead[index], ends[index])
             self._compare_states(chunk, lanes)
         assert number == chunk.number - 1
+
+    def _choose(self, lane: Lane, bits: list[int]) -> int | None:
+        """Whom the reference of the scheduler chooses. It reads every bit that the circuit asks."""
+        rest, mask = iter(bits), self.reference.enabled[lane.state]
+        enabled = [mask >> thread & 1 for thread in range(self.threads)]
+        chosen = lane.chooses.choose(enabled, lambda: next(rest))
+        assert next(rest, None) is None, "the reference reads fewer bits than the circuit"
+        return chosen
+
+    def _drawn(self, record):
+        """Where every draw of choose() has succeeded [lane]: each has one line that is true."""
+        at, succeeded = self.threads, np.ones(len(record), bool)
+        for _, options in draws_needed(self.engine.program):
+            succeeded &= record[:, at : at + options].any(axis=1)
+            at += options
+        return succeeded
 
     def _advance(self, chunk: _Chunk):
         """One pass: the record lines [lane, line] and the codes [lane]."""
@@ -197,9 +245,10 @@ class Follower:
             self._count(number, passed, after)
         if dead:
             lane.late = lane.late or passed >= self.passes
-            lane.state, lane.steps = self.reference.initial, 0
+            lane.state, lane.steps, lane.chooses = self.reference.initial, 0, self._begin()
         else:
             lane.state, lane.steps = after.state, after.steps
+            lane.chooses.stepped(thread, yields=after.yields)
 
     def _count(self, number: int, at: int, after: After) -> None:
         if after.outcome is None:
@@ -217,17 +266,18 @@ class Follower:
         start = (chunk.number & 1) * kept * words
         bits = _bits(chunk.state[start : start + kept * words].reshape(kept, words)).T
         planes = len(self.layout.planes)
-        clock = kept - 1 - self.threads - planes
+        late = kept - 1 - len(self.engine.scheduler.initial(self.engine.program))
+        clock = late - self.threads - planes
         packed = np.packbits(bits[:, :planes], axis=1, bitorder="little")
         raw, width = packed.tobytes(), packed.shape[1]
         rows = [raw[k * width : (k + 1) * width] for k in range(len(lanes))]
         enabled = (
-            bits[:, planes + clock : -1].astype(np.int64) @ (1 << np.arange(self.threads))
+            bits[:, planes + clock : late].astype(np.int64) @ (1 << np.arange(self.threads))
         ).tolist()
         steps = (
             bits[:, planes : planes + clock].astype(np.int64) @ (1 << np.arange(clock))
         ).tolist()
-        assert bits[:, -1].tolist() == [lane.late for lane in lanes]
+        assert bits[:, late].tolist() == [lane.late for lane in lanes]
         assert not clock or steps == [lane.steps for lane in lanes]
         for index, lane in enumerate(lanes):
             at = f"lane {chunk.first_lane + index}, before pass {chunk.number}"

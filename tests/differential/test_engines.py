@@ -35,14 +35,16 @@ def drawing(examples: int):
     )
 
 
-def compare_block(program, root_seed: int, passes: int, *, widths: tuple[int, ...]) -> None:
-    engine = Engine(program, lanes=512)
+def compare_block(
+    program, root_seed: int, passes: int, *, widths: tuple[int, ...], scheduler=None
+) -> None:
+    engine = Engine(program, scheduler, lanes=512)
     result = engine.run_block(root_seed=root_seed, block=3, passes=passes)
     follower = Follower(engine, root_seed=root_seed, block=3, passes=passes)
     expect_block(result, follower.expected)
     expect_recovered(engine, result, root_seed=root_seed, passes=passes)
     for lanes in widths:
-        narrow = Engine(program, lanes=lanes)
+        narrow = Engine(program, scheduler, lanes=lanes)
         assert narrow.run_block(root_seed=root_seed, block=3, passes=passes) == result
 
 

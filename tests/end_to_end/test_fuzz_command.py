@@ -120,6 +120,17 @@ def test_from_a_file_to_a_stored_minimal_failure_that_replays(tmp_path):
     assert replayed.stdout.rstrip().endswith("violation: at_end: an addition is lost\nreproduced")
 
 
+def test_the_scheduler_is_kept_with_what_was_estimated(tmp_path):
+    database = tmp_path / "found.db"
+    report = json.loads(fuzz(database, "--block", 0, "--scheduler", "pct:d=2", "--json").stdout)
+    assert report["scheduler"] == "pct:d=2,k=3,demotes=after"
+    shown = gracefuzz("failures", "show", 1, "--db", database).stdout
+    assert f" --scheduler {report['scheduler']} --seed 1 --block 0" in shown
+    again = fuzz(database, "--block", 0, "--scheduler", report["scheduler"], "--json")
+    for name in ("scheduler", "schedules", "steps", "sites"):
+        assert json.loads(again.stdout)[name] == report[name]
+
+
 def json_of_failure(database):
     return json.loads(gracefuzz("failures", "show", 1, "--db", database, "--json").stdout)
 
@@ -152,6 +163,7 @@ def test_exit_codes(tmp_path):
     assert fuzz(database, "--block", 0, "--param", "locked=maybe").returncode == 2
     assert gracefuzz("fuzz", "nope", "--db", database).returncode == 2
     assert gracefuzz("fuzz", PROGRAM, "--time", "soon").returncode == 2
+    assert gracefuzz("fuzz", PROGRAM, "--scheduler", "pct:e=3").returncode == 2
     assert fuzz(tmp_path / "none" / "x.db", "--block", 0).returncode == 3
 
 

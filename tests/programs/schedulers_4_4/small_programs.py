@@ -7,7 +7,7 @@ failure.
 """
 
 # The programs are near-C: `and` of two reads is two statements, and oracles are written as such.
-# ruff: noqa: SIM102, B011, F841
+# ruff: noqa: SIM102, B011, F823, F841
 
 from model.language import (
     ME,
@@ -176,7 +176,7 @@ def twostage(p):
         spawn(read)
 
 
-@program(setters=Param(2, 3, default=2))
+@program(setters=Param(2, 9, default=2))
 def reorder(p):
     """Setters write a, then b (1 for -1); the checker expects none or both of the writes."""
     a = p.shared("a", boolean)
@@ -337,3 +337,20 @@ def lost_update(p):
     @p.at_end
     def every_addition_counts():
         assert counter == p.threads * p.additions, "an addition is lost"
+
+
+@program(depth=Param(2, 4, default=2))
+def in_turns(p):
+    """Two threads raise a level in turns; it is reached by one order of depth + 1 steps only."""
+    level = p.shared("level", uint(3))
+
+    @p.thread(instances=2)
+    def raise_in_turn():
+        for number in range(p.depth + 1):
+            with atomic("raise the level, if it is my turn"):
+                if number & 1 == ME and level == number:
+                    level = number + 1
+
+    @p.at_end
+    def not_all_turns_were_taken():
+        assert level <= p.depth, "every turn was taken in order"

@@ -9,21 +9,11 @@ from model.circuit.block import Engine
 from model.circuit.successors import Successors
 from model.foata import normal_form
 from model.minimize import PROVED, minimize
-from model.program import Outcome, Program
+from model.program import Program
+from model.schedulers.uniform_walk import UniformWalk
 from tests.programs.schedulers_4_4.enumeration import Enumeration, executions
+from tests.programs.schedulers_4_4.sampling import expect_probability
 from tests.programs.schedulers_4_4.table import ROWS, Row
-
-SCHEDULES_MIN = 40_000
-TAIL = 0.0005
-
-
-def binomial_interval(n: int, p: float) -> tuple[int, int]:
-    """The counts outside which lies at most TAIL of a binomial distribution, on either side."""
-    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
-    k = np.arange(n + 1)
-    masses = np.exp(logs[n] - logs - logs[::-1] + k * np.log(p) + (n - k) * np.log1p(-p))
-    below = np.cumsum(masses)
-    return int(np.searchsorted(below, TAIL)), int(np.searchsorted(below, 1 - TAIL))
 
 
 def paths(program: Program) -> tuple[int, int]:
@@ -87,15 +77,7 @@ def test_normal_forms_give_the_published_numbers_of_classes(row: Row):
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_uniform_walk_fails_as_often_as_it_must(row: Row):
     _, _, exact = Enumeration(row.program).counts()
-    engine = Engine(row.program)
-    schedules = failing = block = 0
-    while schedules < SCHEDULES_MIN:
-        result = engine.run_block(root_seed=44, block=block, passes=256)
-        schedules += result.schedules
-        failing += result.outcomes[Outcome.VIOLATION] + result.outcomes[Outcome.DEADLOCK]
-        block += 1
-    low, high = binomial_interval(schedules, float(exact))
-    assert low <= failing <= high, f"{failing} of {schedules}, expected {low} to {high}"
+    expect_probability(row.program, UniformWalk(), float(exact))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from model.schedulers.pct import Pct
+from model.schedulers.uniform_walk import UniformWalk
 from tests.lost_update import lost_update
 from workers import ahead
 from workers.ahead import engine_ahead
@@ -17,15 +19,18 @@ def afresh():
 def test_whoever_asks_for_an_equal_program_gets_the_same_engine():
     first, second = lost_update.compile(), lost_update.compile()
     assert first is not second
-    assert engine_ahead(first).result() is engine_ahead(second).result()
-    assert engine_ahead(lost_update.compile(writers=3)) is not engine_ahead(first)
+    walk = UniformWalk()
+    asked = engine_ahead(first, walk)
+    assert asked.result() is engine_ahead(second, UniformWalk()).result()
+    assert engine_ahead(lost_update.compile(writers=3), walk) is not asked
+    assert engine_ahead(first, Pct()) is not asked
 
 
 def test_an_error_of_the_background_is_raised_where_the_engine_is_needed(monkeypatch):
-    def fails(program):
+    def fails(program, scheduler):
         raise MemoryError("no room for code")
 
     monkeypatch.setattr(ahead, "Engine", fails)
-    asked = engine_ahead(lost_update.compile())
+    asked = engine_ahead(lost_update.compile(), UniformWalk())
     with pytest.raises(MemoryError, match="no room for code"):
         asked.result()

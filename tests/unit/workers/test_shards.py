@@ -6,6 +6,7 @@ from model.circuit.block import Engine, Hit
 from model.interpreter import replay
 from model.known import conflicting_pairs
 from model.program import Outcome
+from model.schedulers.pct import Pct
 from tests.toy_programs import two_publishers
 from workers.ahead import engine_ahead
 from workers.shards import (
@@ -17,6 +18,7 @@ from workers.shards import (
     engine_of,
     hits_from,
     hits_to_replay,
+    program_of,
     run_shard,
 )
 
@@ -69,7 +71,7 @@ def test_the_ordinal_of_a_violation_counts_the_schedules_before_it(broken_spec):
 
 
 def test_what_the_interpreter_does_not_confirm_is_a_disagreement(broken_spec, monkeypatch):
-    engine = engine_of(broken_spec.program)
+    engine = engine_of(broken_spec.program, broken_spec.scheduler)
     recover = type(engine).recover
 
     def wrong_for_one_lane(self, hits, **where):
@@ -95,7 +97,7 @@ def test_what_contains_an_excluded_interleaving_is_passed_over_and_counted(broke
 
 
 def test_which_hits_are_replayed_depends_on_the_block_only(broken_spec):
-    engine = engine_of(broken_spec.program)
+    engine = engine_of(broken_spec.program, broken_spec.scheduler)
     result = engine.run_block(root_seed=1, block=0)
     hits = (Hit(1, 1, 1), Hit(2, 2, 2), Hit(3, 3, 1), Hit(4, 4, 2))
     early = replace(result, block=THOROUGH_BLOCKS - 1, hits=hits)
@@ -130,3 +132,11 @@ def test_hits_before_the_pass_are_kept_where_there_are_no_later_ones(broken):
     engine = Engine(broken)
     result = engine.run_block(root_seed=1, block=0, passes=32, hits_from=10**6)
     assert set(result.hits) == set(engine.run_block(root_seed=1, block=0, passes=32).hits)
+
+
+def test_a_shard_is_executed_under_its_scheduler(broken_spec):
+    under_pct = replace(broken_spec, scheduler="pct:d=2,k=4,demotes=after")
+    result = run_shard(under_pct, BlockRange(0, 1))
+    block = Engine(program_of(broken_spec.program), Pct(2, 4)).run_block(root_seed=1, block=0)
+    assert (result.schedules, result.steps) == (block.schedules, block.steps)
+    assert result.schedules != run_shard(broken_spec, BlockRange(0, 1)).schedules

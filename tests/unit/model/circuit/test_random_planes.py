@@ -11,7 +11,7 @@ from model.circuit.emit import Sfc64Emitter, i64
 from model.circuit.native import LANES, compile_ir
 from model.circuit.random_planes import Sfc64, generator, mix
 from model.interpreter import Machine
-from model.schedulers.uniform_walk import UniformWalk
+from model.schedulers.uniform_walk import DRAWS, UniformWalk
 from tests.toy_programs import lost_update
 
 STATES = (
@@ -94,7 +94,7 @@ def test_lanes_decide_as_the_reference_does_on_their_bits():
     engine = Engine(program, walk, lanes=128)
     chunks = engine.decisions(root_seed=5, block=9, passes=passes)
     record = np.concatenate(chunks, axis=2)
-    planes = 3 * walk.draws
+    planes = 3 * DRAWS
     for word in range(0, LANES // 64, 3):
         source = generator(5, 9, word)
         machines = [Machine(program) for _ in range(64)]
@@ -103,7 +103,7 @@ def test_lanes_decide_as_the_reference_does_on_their_bits():
             for lane, machine in enumerate(machines):
                 bits = iter([plane >> lane & 1 for plane in drawn])
                 enabled = [int(machine.is_enabled(t)) for t in range(5)]
-                thread = walk.reference(enabled, lambda bits=bits: next(bits))
+                thread = walk.reference(program).choose(enabled, lambda bits=bits: next(bits))
                 stepping = np.nonzero(record[number, :5, 64 * word + lane])[0].tolist()
                 assert stepping == ([] if thread is None else [thread])
                 if thread is not None:

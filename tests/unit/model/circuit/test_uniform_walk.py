@@ -6,11 +6,11 @@ from model.circuit.block_circuit import CHOICE_DRAWS, _draws
 from model.circuit.netlist import Netlist
 from model.expressions import Local
 from model.program import BOOL, Body, Choose, Goto, Label, Oracle, Program, Site, Step, Thread
-from model.schedulers.uniform_walk import UniformWalk
+from model.schedulers.uniform_walk import UniformLane, uniform_choice
 from tests.unit.model.circuit.truth_tables import truth_tables
 
 
-def tables_of_walk(threads: int, walk: UniformWalk) -> tuple[list[int], int]:
+def tables_of_walk(threads: int, draws: int) -> tuple[list[int], int]:
     """The table of each thread's line over (enabled, random bits), and the number of bits."""
     net, random = Netlist(), []
 
@@ -19,14 +19,14 @@ def tables_of_walk(threads: int, walk: UniformWalk) -> tuple[list[int], int]:
         return random[-1]
 
     enabled = [net.input() for _ in range(threads)]
-    lines = walk.circuit(net, enabled, random_bit)
+    lines = uniform_choice(net, enabled, random_bit, draws=draws)
     return truth_tables(net, [*enabled, *random], lines), len(random)
 
 
 @pytest.mark.parametrize("threads", range(1, 9))
 @pytest.mark.parametrize("draws", [1, 2])
 def test_every_enabled_thread_steps_for_as_many_bit_patterns(threads, draws):
-    tables, bits = tables_of_walk(threads, UniformWalk(draws))
+    tables, bits = tables_of_walk(threads, draws)
     for enabled in range(1, 1 << threads):
         counts = [
             sum(table >> (enabled | pattern << threads) & 1 for pattern in range(1 << bits))
@@ -40,13 +40,13 @@ def test_every_enabled_thread_steps_for_as_many_bit_patterns(threads, draws):
 
 @pytest.mark.parametrize("threads", range(1, 9))
 def test_the_circuit_chooses_as_the_reference_does(threads):
-    walk = UniformWalk()
-    tables, bits = tables_of_walk(threads, walk)
+    lane = UniformLane()
+    tables, bits = tables_of_walk(threads, lane.draws)
     for enabled in range(1 << threads):
         for pattern in range(1 << bits):
             source = iter([pattern >> k & 1 for k in range(bits)])
             able = [enabled >> t & 1 for t in range(threads)]
-            expected = walk.reference(able, lambda source=source: next(source))
+            expected = lane.choose(able, lambda source=source: next(source))
             case = enabled | pattern << threads
             stepping = [t for t, table in enumerate(tables) if table >> case & 1]
             assert stepping == ([] if expected is None or not enabled else [expected])

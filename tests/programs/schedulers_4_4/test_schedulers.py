@@ -1,0 +1,54 @@
+"""Schedulers fail small programs as often as they must, and as often as was published."""
+
+from math import sqrt
+
+import pytest
+
+from model.schedulers.pct import Demotes, Pct
+from tests.programs.schedulers_4_4 import small_programs as small
+from tests.programs.schedulers_4_4.priorities import pct_probability
+from tests.programs.schedulers_4_4.sampling import expect_probability, failures
+
+# The length k and the share of 20,000 executions that failed under PCT3.
+PUBLISHED_PCT = (
+    (small.lazy01, {}, 13, 0.53815),
+    (small.account, {}, 16, 0.20515),
+    (small.bluetooth_driver, {}, 16, 0.02455),
+    (small.twostage, {}, 16, 0.16170),
+    (small.reorder, {"setters": 2}, 10, 0.05410),
+)
+PUBLISHED_SCHEDULES = 20_000
+DEVIATIONS_MAX = 3.3
+
+
+@pytest.mark.parametrize(("source", "parameters", "k", "share"), PUBLISHED_PCT)
+def test_the_published_shares_are_those_of_a_variant_of_pct(source, parameters, k, share):
+    compiled = source.compile(**parameters)
+    exact = float(pct_probability(compiled, d=3, k=k, before=True, published=True))
+    deviation = sqrt(exact * (1 - exact) / PUBLISHED_SCHEDULES)
+    assert abs(share - exact) <= DEVIATIONS_MAX * deviation
+
+
+@pytest.mark.parametrize("demotes", Demotes)
+@pytest.mark.parametrize(("source", "parameters"), [each[:2] for each in PUBLISHED_PCT])
+def test_pct_fails_as_often_as_it_must(source, parameters, demotes):
+    compiled = source.compile(**parameters)
+    scheduler = Pct(d=3, demotes=demotes).prepared(compiled)
+    exact = pct_probability(compiled, d=3, k=scheduler.k, before=demotes is Demotes.BEFORE)
+    expect_probability(compiled, scheduler, float(exact))
+
+
+@pytest.mark.parametrize("depth", range(2, 5))
+def test_pct_finds_a_violation_of_depth_d_as_often_as_its_bound_says(depth):
+    compiled, k = small.in_turns.compile(depth=depth), 2 * (depth + 1)
+    bound = 1 / (2 * k ** (depth - 1))
+    failing, schedules = failures(compiled, Pct(d=depth, k=k))
+    assert lowest_rate(failing, schedules) >= bound
+    assert failures(compiled, Pct(d=depth - 1, k=k))[0] == 0
+
+
+def lowest_rate(failing: int, schedules: int) -> float:
+    """The lower end of Wilson's interval."""
+    z, share = DEVIATIONS_MAX, failing / schedules
+    spread = z * sqrt(share * (1 - share) / schedules + (z / (2 * schedules)) ** 2)
+    return (share + z * z / (2 * schedules) - spread) / (1 + z * z / schedules)

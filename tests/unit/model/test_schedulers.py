@@ -1,0 +1,44 @@
+"""Schedulers are written by name, and a wrong name or option is answered with the right ones."""
+
+import pytest
+
+from model.schedulers.named import SCHEDULERS, name_of, scheduler_named
+from model.schedulers.pct import Demotes, Pct
+from model.schedulers.profile import profile
+from model.schedulers.scheduler import SchedulerError
+from tests.lost_update import lost_update
+
+
+def test_a_scheduler_is_written_with_all_its_options():
+    assert name_of(scheduler_named("pct")) == "pct:d=3,k=0,demotes=after"
+    assert scheduler_named("pct:demotes=before,d=2") == Pct(2, 0, Demotes.BEFORE)
+    assert name_of(scheduler_named("uniform_walk")) == "uniform_walk"
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_what_is_estimated_is_settled_once(name):
+    program = lost_update.compile()
+    settled = scheduler_named(name).prepared(program)
+    assert scheduler_named(name_of(settled)) == settled == settled.prepared(program)
+
+
+def test_the_length_is_that_of_the_longest_walk_where_threads_compete():
+    program = lost_update.compile()
+    assert Pct().prepared(program).k == max(profile(program).contested)
+    assert Pct(k=3).prepared(program).k == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("fast", "no scheduler is called 'fast'\n    there are uniform_walk, pct"),
+        ("pct:e=3", "pct has no option 'e'\n    it has d, k, demotes"),
+        ("pct:d=x", "'x' is no value for the option d of pct\n    give a whole number"),
+        ("pct:demotes=now", "'now' is no value .*\n    give after or before"),
+        ("pct:d=0", "the depth d is at least 1"),
+        ("uniform_walk:d=3", "uniform_walk has no option 'd'\n    it has none"),
+    ],
+)
+def test_a_wrong_name_or_option_is_answered_with_the_right_ones(text, said):
+    with pytest.raises(SchedulerError, match=said):
+        scheduler_named(text)
