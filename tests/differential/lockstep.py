@@ -141,7 +141,8 @@ class RandomBits:
     def next_pass(self):
         """Bits [plane, lane]."""
         words = [[source.next() for source in self.sources] for _ in range(self.planes)]
-        return _bits(np.array(words, np.uint64).reshape(self.planes, -1))[self.skipped :].tolist()
+        planes = np.array(words, np.uint64).reshape(self.planes, len(self.sources))
+        return _bits(planes)[self.skipped :].tolist()
 
 
 class Follower:
