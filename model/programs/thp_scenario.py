@@ -5,10 +5,14 @@ Result: violation (second_1=gup): huge page freed while referenced
 Result: violation (second_1=gup, second_2=split, tail_to_head=on, gp_cookie=on)
 Result: ok (first_3=unmap, splitters=1, second_1=gup, second_2=own, second_3=fault, design=70b50f94)
 
-It is there to be fuzzed with its parameters open, `gracefuzz fuzz thp_scenario --open all`. Two
-threads do three operations each, one after the other; beside them are up to four lookups and up to
-two splitters, on two to four pages. By default one lookup meets what thp_split calls
-reclaim_and_allocate. HEAD is free; TAIL, SECOND and THIRD are order-0 pages of the page cache, at
+It is there to be fuzzed with its parameters open. Two threads do three operations each, one after
+the other; beside them are up to four lookups and up to two splitters, on two to four pages. By
+default one lookup meets what thp_split calls reclaim_and_allocate; where that is kept, most of what
+is drawn has a huge page to work on:
+
+    gracefuzz fuzz thp_scenario --param first_1=reclaim --param first_2=fault --open all
+
+HEAD is free; TAIL, SECOND and THIRD are order-0 pages of the page cache, at
 indices of their own; only HEAD and TAIL can become a huge page, any number of times.
 
 Results hold in our model of v3.1, under sequential consistency. Operations, sources of v3.1 unless
