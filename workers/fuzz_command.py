@@ -22,6 +22,8 @@ Schedulers (--scheduler NAME or NAME:OPTION=VALUE,...):
 
   pct:d=3       random priorities, lowered at d - 1 random steps; also k=STEPS, demotes=before
 
+  pos           random priorities of pending steps, drawn again where steps race; also bits=8
+
 Exit codes: 0 clean, 1 violations found, 2 wrong usage or a wrong program, 3 gracefuzz or its
 surroundings failed. Failures passed over with --exclude do not count. The same seed gives the same
 executions, on every machine.
