@@ -9,15 +9,13 @@ from typing import get_type_hints
 
 from model.program import Program
 from model.schedulers.pct import Pct
-from model.schedulers.pos import Pos
 from model.schedulers.scheduler import Scheduler, SchedulerError
 from model.schedulers.uniform_walk import UniformWalk
 
 UNIFORM_WALK = "uniform_walk"
-SCHEDULERS: Mapping[str, type[UniformWalk] | type[Pct] | type[Pos]] = {
+SCHEDULERS: Mapping[str, type[UniformWalk] | type[Pct]] = {
     UNIFORM_WALK: UniformWalk,
     "pct": Pct,
-    "pos": Pos,
 }
 
 

@@ -139,7 +139,7 @@ def bluetooth_driver(p):
         decrement()
 
 
-@program()
+@program(writers=Param(1, 99, default=1))
 def twostage(p):
     """Two values are set under two locks; a reader between the stages sees only the first."""
     first = p.shared("first", uint(2))
@@ -147,7 +147,7 @@ def twostage(p):
     first_lock = p.spinlock("first_lock")
     second_lock = p.spinlock("second_lock")
 
-    @p.thread(child=True)
+    @p.thread(child=True, instances=p.writers)
     def write():
         spin_lock(first_lock)
         WRITE_ONCE(first, 1)
@@ -172,11 +172,12 @@ def twostage(p):
 
     @p.thread()
     def main():
-        spawn(write)
+        for number in range(p.writers):
+            spawn(write, number)
         spawn(read)
 
 
-@program(setters=Param(2, 9, default=2))
+@program(setters=Param(2, 126, default=2), checkers=Param(1, 10, default=1))
 def reorder(p):
     """Setters write a, then b (1 for -1); the checker expects none or both of the writes."""
     a = p.shared("a", boolean)
@@ -187,7 +188,7 @@ def reorder(p):
         WRITE_ONCE(a, 1)
         WRITE_ONCE(b, 1)
 
-    @p.thread(child=True)
+    @p.thread(child=True, instances=p.checkers)
     def check():
         if READ_ONCE(a) == 0:
             if READ_ONCE(b) == 0:
@@ -201,7 +202,8 @@ def reorder(p):
     def main():
         for number in range(p.setters):
             spawn(set_both, number)
-        spawn(check)
+        for number in range(p.checkers):
+            spawn(check, number)
 
 
 @program()
