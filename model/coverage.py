@@ -1,4 +1,8 @@
-"""What executions have shown, in a form that can be added: the distinct states among samples.
+"""What executions have shown, in a form that can be added.
+
+It comes from whole executions, sampled without regard to what they do: the first of every lane of
+a block. So the sampled ones are as independent of each other as the scheduler makes them, and a
+long execution is as likely to be among them as a short one.
 
 A state is kept as a 64-bit hash, and of the hashes the smallest are kept. Below their bound the
 count is exact; above it, the largest hash that was kept tells how dense the hashes lie (the k
@@ -7,10 +11,14 @@ minimum values of Bar-Yossef et al., RANDOM 2002): the estimate is off by 1 / sq
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from model.class_sample import ClassSample
+from model.step_pairs import BodyStep, StepPair
 
 KEPT_MAX = 16384
 Hashes = NDArray[np.uint64]
@@ -56,3 +64,45 @@ class StatesSeen:
 
     def _hashes(self) -> Hashes:
         return np.frombuffer(self.kept, "<u8")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How many sampled executions have shown something, and the first block that did."""
+
+    executions: int
+    first_block: int
+
+    def __add__(self, other: Shown) -> Shown:
+        return Shown(self.executions + other.executions, min(self.first_block, other.first_block))
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What the sampled executions of some blocks have shown; `+` joins disjoint sets of blocks.
+
+    `executions` counts the sampled ones, without those that an assume() discarded, which show
+    nothing. The sum does not depend on the order: of everything the first block is kept, not the
+    time.
+    """
+
+    executions: int = 0
+    steps: frozenset[BodyStep] = frozenset()
+    pairs: Mapping[StepPair, Shown] = field(default_factory=dict)
+    classes: ClassSample = field(default_factory=ClassSample)
+    states: StatesSeen = field(default_factory=StatesSeen)
+
+    def __add__(self, other: Coverage) -> Coverage:
+        # Most blocks are not sampled.
+        if not other.executions and other == Coverage():
+            return self
+        pairs = dict(self.pairs)
+        for pair, shown in other.pairs.items():
+            pairs[pair] = pairs[pair] + shown if pair in pairs else shown
+        return Coverage(
+            self.executions + other.executions,
+            self.steps | other.steps,
+            pairs,
+            self.classes + other.classes,
+            self.states + other.states,
+        )

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from model.program import Program
+from service.coverage import coverage_lines, coverage_object
 from service.reading import columns, option_for, pretty
 from service.verifications import verification_lines, verification_object
 from storage.campaigns import CampaignSummary, CampaignTotals
@@ -34,7 +36,9 @@ def campaigns_json(found: Sequence[CampaignSummary]) -> str:
     return pretty([_summary(each) for each in found])
 
 
-def campaign_lines(summary: CampaignSummary, totals: CampaignTotals) -> list[str]:
+def campaign_lines(
+    summary: CampaignSummary, totals: CampaignTotals, program: Program
+) -> list[str]:
     """All that is known of a campaign."""
     if summary.verification is not None:
         return [*_head(summary), *verification_lines(summary.verification)]
@@ -50,8 +54,8 @@ def campaign_lines(summary: CampaignSummary, totals: CampaignTotals) -> list[str
         f"blocks      {totals.blocks_done:,}",
         f"schedules   {totals.schedules:,}",
         f"steps       {totals.steps:,}",
-        f"reached     {len(totals.steps_reached)} steps of the program",
-        f"states      {states_sentence(totals)}",
+        "",
+        *coverage_lines(program, totals, scheduler=plan.scheduler),
         "",
         "outcomes",
     ]
@@ -61,7 +65,7 @@ def campaign_lines(summary: CampaignSummary, totals: CampaignTotals) -> list[str
     return lines
 
 
-def campaign_json(summary: CampaignSummary, totals: CampaignTotals) -> str:
+def campaign_json(summary: CampaignSummary, totals: CampaignTotals, program: Program) -> str:
     """The same as an object."""
     return pretty(
         {
@@ -69,26 +73,15 @@ def campaign_json(summary: CampaignSummary, totals: CampaignTotals) -> str:
             "outcomes": {name: str(count) for name, count in totals.outcomes.items()},
             "sites": {name: str(count) for name, count in totals.site_counts.items()},
             "steps_reached": sorted(totals.steps_reached),
-            "states_seen": str(totals.states_seen.count),
-            "states_seen_exact": totals.states_seen.is_exact,
+            "states_seen": str(totals.coverage.states.count),
+            "states_seen_exact": totals.coverage.states.is_exact,
             "states_reachable": None
             if totals.reachable_states is None
             else str(totals.reachable_states),
+            "coverage": coverage_object(program, totals, scheduler=summary.plan.scheduler),
             "disagreements": totals.disagreements,
         }
     )
-
-
-def states_sentence(totals: CampaignTotals) -> str:
-    """How many states were seen, of how many where that is known."""
-    seen = totals.states_seen.count
-    sure, about = ("at least", "") if totals.states_seen.is_exact else ("about", "about ")
-    count = f"{about}{seen:,} seen in samples"
-    if totals.reachable_states is None:
-        return f"{count}; gracefuzz verify tells how many there are"
-    reachable = totals.reachable_states
-    part = min(100.0, 100 * seen / reachable)
-    return f"{count}, of {reachable:,} reachable: {sure} {part:.1f} %"
 
 
 def _head(summary: CampaignSummary) -> list[str]:

@@ -313,16 +313,20 @@ def campaigns_show(
     as_json: Json = False,
 ) -> None:
     """One campaign."""
+    from model.program_json import from_json
     from service.campaigns import campaign_json, campaign_lines
     from service.reading import existing_database
     from storage.campaigns import campaign_totals, get_campaign
     from storage.claims import observed
+    from storage.programs import get_program
 
     with existing_database(db) as database:
         with database.read() as session:
             summary, totals = get_campaign(session, campaign), campaign_totals(session, campaign)
+            program = from_json(get_program(session, summary.plan.program_ir_hash).ir)
         summary = observed(database.path, summary)
-    _print(campaign_json(summary, totals) if as_json else campaign_lines(summary, totals))
+    shown = (summary, totals, program)
+    _print(campaign_json(*shown) if as_json else campaign_lines(*shown))
 
 
 def _print(text: str | list[str]) -> None:

@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from model.coverage import StatesSeen
+from model.coverage import Coverage
+from storage.coverage import coverage_of
 from storage.errors import NotResumable, UnknownCampaign
 from storage.tables import (
     CampaignKind,
@@ -18,7 +19,6 @@ from storage.tables import (
     LeaseState,
     ProgramRow,
     SiteCountRow,
-    StatesSeenRow,
     VerificationRow,
 )
 from storage.verifications import (
@@ -56,8 +56,8 @@ class CampaignPlan:
 class CampaignTotals:
     """What the completed leases of a campaign add up to, exactly.
 
-    `states_seen` are those among samples; of `reachable_states`, where a verification of the very
-    same program has counted them.
+    `coverage` is of sampled executions; its states are of `reachable_states`, where a verification
+    of the very same program has counted them.
     """
 
     blocks_done: int
@@ -67,7 +67,7 @@ class CampaignTotals:
     outcomes: Mapping[str, int]
     site_counts: Mapping[str, int]
     steps_reached: frozenset[str]
-    states_seen: StatesSeen
+    coverage: Coverage
     reachable_states: int | None
     disagreements: int
 
@@ -204,7 +204,6 @@ def campaign_totals(session: Session, campaign_id: int) -> CampaignTotals:
     row = campaign_row(session, campaign_id)
     sites = select(SiteCountRow).where(SiteCountRow.campaign_id == campaign_id)
     disagreements = select(func.count()).where(DisagreementRow.campaign_id == campaign_id)
-    seen = session.get(StatesSeenRow, campaign_id)
     return CampaignTotals(
         blocks_done=row.blocks_done,
         schedules=row.schedules,
@@ -215,7 +214,7 @@ def campaign_totals(session: Session, campaign_id: int) -> CampaignTotals:
             site.site: site.count for site in session.scalars(sites.order_by(SiteCountRow.site))
         },
         steps_reached=row.steps_reached,
-        states_seen=StatesSeen() if seen is None else StatesSeen(seen.kept),
+        coverage=coverage_of(session, campaign_id),
         reachable_states=reachable_states(session, row.program_ir_hash),
         disagreements=session.scalar(disagreements) or 0,
     )

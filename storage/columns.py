@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from sqlalchemy import DateTime, Dialect, String, Text
 from sqlalchemy.types import TypeDecorator
 
+from model.coverage import Shown
+from model.step_pairs import PairKind, StepPair
+
 DIGITS_MAX = 80
 
 
@@ -106,6 +109,43 @@ class Numbers(TypeDecorator[tuple[int, ...]]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[int, ...] | None:
         return None if value is None else tuple(json.loads(value))
+
+
+class ShownPairs(TypeDecorator[Mapping[StepPair, Shown]]):
+    """Pairs of steps, as a sorted JSON list of lists: what the later does to the earlier, body and
+    step of the earlier and of the later, executions that have shown it, the first block that did.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: Mapping[StepPair, Shown] | None, dialect: Dialect
+    ) -> str | None:
+        if value is None:
+            return None
+        return json.dumps(
+            [
+                [
+                    pair.kind.value,
+                    *pair.earlier,
+                    *pair.later,
+                    decimal_of(value[pair].executions),
+                    value[pair].first_block,
+                ]
+                for pair in sorted(value)
+            ]
+        )
+
+    def process_result_value(
+        self, value: str | None, dialect: Dialect
+    ) -> dict[StepPair, Shown] | None:
+        if value is None:
+            return None
+        return {
+            StepPair(PairKind(kind), (a, b), (c, d)): Shown(int(executions), first)
+            for kind, a, b, c, d, executions, first in json.loads(value)
+        }
 
 
 def decimal_of(count: int) -> str:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from model.coverage import StatesSeen
+from model.coverage import Coverage
 from storage.campaigns import campaign_row
+from storage.coverage import add_coverage
 from storage.tables import (
     CampaignRow,
     CampaignState,
@@ -20,7 +21,6 @@ from storage.tables import (
     LeaseState,
     SightingRow,
     SiteCountRow,
-    StatesSeenRow,
 )
 
 
@@ -34,7 +34,7 @@ class LeaseTotals:
     outcomes: Mapping[str, int]
     site_hits: Mapping[str, int]
     steps_reached: frozenset[str]
-    states_seen: StatesSeen = field(default_factory=StatesSeen)
+    coverage: Coverage = field(default_factory=Coverage)
 
 
 def begin_lease(
@@ -81,7 +81,7 @@ def complete_lease(
     assert campaign.state is CampaignState.RUNNING, "an ended campaign holds no lease"
     _add_totals(campaign, totals, blocks=lease.blocks)
     _add_site_hits(session, campaign_id, totals.site_hits)
-    _add_states_seen(session, campaign_id, totals.states_seen)
+    add_coverage(session, campaign_id, totals.coverage)
     _forget_counted_sightings(session, lease)
     _join_done_ranges(session, lease)
     return True
@@ -109,15 +109,6 @@ def _add_site_hits(session: Session, campaign_id: int, hits: Mapping[str, int]) 
             session.add(SiteCountRow(campaign_id=campaign_id, site=site, count=hits[site]))
         else:
             row.count += hits[site]
-
-
-def _add_states_seen(session: Session, campaign_id: int, seen: StatesSeen) -> None:
-    row = session.get(StatesSeenRow, campaign_id, with_for_update=True)
-    if row is None:
-        session.add(StatesSeenRow(campaign_id=campaign_id, kept=seen.kept))
-    else:
-        # An equal value is not written again: after a while most leases show nothing new.
-        row.kept = (StatesSeen(row.kept) + seen).kept
 
 
 def _forget_counted_sightings(session: Session, lease: LeaseRow) -> None:

@@ -23,7 +23,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from storage.columns import ExactCount, ExactCounts, JsonText, Labels, Numbers, UtcDateTime
+from model.coverage import Shown
+from model.step_pairs import StepPair
+from storage.columns import (
+    ExactCount,
+    ExactCounts,
+    JsonText,
+    Labels,
+    Numbers,
+    ShownPairs,
+    UtcDateTime,
+)
 
 LANES = 512
 
@@ -176,6 +186,20 @@ class VerificationRow(Base):
     )
     checkpoint_file: Mapped[str | None] = mapped_column(Text)
     checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
+
+
+class CoverageRow(Base):
+    """What the sampled executions of a fuzzing campaign have shown, as `model.coverage` keeps it.
+
+    `classes` are (hash, executions, first block) in 64-bit words that begin with their lowest byte.
+    """
+
+    __tablename__ = "coverage"
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
+    executions: Mapped[int] = mapped_column(ExactCount)
+    pairs: Mapped[Mapping[StepPair, Shown]] = mapped_column(ShownPairs)
+    classes: Mapped[bytes]
 
 
 class StatesSeenRow(Base):

@@ -48,6 +48,9 @@ def measurements() -> dict[str, Measurement]:
         Measurement(
             "explorer", "every state of thp_split with two lookups, as fixed", explorer_figures
         ),
+        Measurement(
+            "coverage", "campaigns without coverage against those with it", coverage_figures
+        ),
         Measurement("proof", "all programs explored, failures minimized", proof_figures),
         Measurement(
             "first_failure_seconds",
@@ -115,6 +118,13 @@ def explorer_figures() -> Figures:
     from workers.bench_explorer import measurements as explorer_measurements
 
     return explorer_measurements()
+
+
+def coverage_figures() -> Figures:
+    """How many times as fast a campaign is that samples nothing."""
+    from workers.bench_coverage import measurements as coverage_measurements
+
+    return coverage_measurements()
 
 
 def proof_figures() -> Figures:

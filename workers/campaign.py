@@ -251,6 +251,7 @@ class Coordinator:
         for signature, recorded in self._record.complete(report, self._backlog):
             self._show(self._backlog.minimal[signature], recorded)
         self._progress.add(report.work, report.result)
+        self._progress.coverage += report.result.coverage
         for disagreement in report.result.disagreements:
             self.observer.said(disagreement_sentence(disagreement))
 

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from model.program import Outcome, show_parameter
+from model.residual_risk import classes_left
 from workers.progress import FoundFailure, Progress
 
 PREFIXES = "kMGTPE"
@@ -41,7 +42,7 @@ def lines_of(
         f"  {amount(progress.schedules)} schedules in {duration(seconds)}   "
         f"{amount(rate)} steps/s{core}   512 lanes, {title.vectors}",
         _violations(progress, timestamp_seconds),
-        f"  reached     {len(progress.steps_reached)}/{progress.program_steps} steps",
+        _covered(progress),
         *_warnings(progress),
     ]
     failures = sorted(progress.failures.values(), key=lambda found: found.failure_id)
@@ -175,6 +176,19 @@ def _violations(progress: Progress, timestamp_seconds: float) -> str:
         return count
     ago = max(0.0, timestamp_seconds - progress.last_new_timestamp_seconds)
     return f"{count}   last new {duration(ago)} ago"
+
+
+def _covered(progress: Progress) -> str:
+    """What sampled executions have shown, and how likely the next is of a new class."""
+    coverage = progress.coverage
+    steps = f"  covered     {len(progress.steps_reached)}/{progress.program_steps} steps"
+    if not coverage.executions:
+        return steps
+    left = classes_left(coverage.classes, coverage.executions)
+    return (
+        f"{steps}   {len(coverage.pairs):,}/{progress.possible_pairs:,} conflicting pairs   "
+        f"{amount(left.seen)} classes, the next is new: {left.unseen:.2%}"
+    )
 
 
 def _warnings(progress: Progress) -> list[str]:

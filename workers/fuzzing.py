@@ -37,7 +37,7 @@ from workers.minimizer import Minimizer
 from workers.pool import Pool
 from workers.progress import FoundFailure, Progress, Verdict
 from workers.report import report_json
-from workers.shards import ShardSpec
+from workers.shards import SAMPLED_EVERY, ShardSpec
 from workers.starting import Wish
 from workers.stopping import StopRequest
 
@@ -75,7 +75,9 @@ def fuzz(wish: Wish, program: Program, source: str, minimizer: Minimizer | None 
         excluded = excluded_pairs(database, program, wish.excluded_failures)
         console = Console(stderr=True, highlight=False)
         publish = publisher(stack, program, console, port=wish.metrics_port)
-        spec = ShardSpec(to_json(program), wish.seed, excluded, order.scheduler)
+        # The only block of a campaign is always sampled.
+        every = SAMPLED_EVERY if wish.block is None else 1
+        spec = ShardSpec(to_json(program), wish.seed, excluded, order.scheduler, every)
         pool = stack.enter_context(closing(open_pool(spec, minimizer, workers=wish.workers)))
         stop.listen()
         title = Title(
@@ -165,7 +167,10 @@ def publisher(
     # Imported here: most campaigns serve no metrics.
     from workers.metrics import LOOPBACK, CampaignCollector, served
 
-    collector = CampaignCollector(program.name, program_steps=Progress(program).program_steps)
+    empty = Progress(program)
+    collector = CampaignCollector(
+        program.name, program_steps=empty.program_steps, possible_pairs=empty.possible_pairs
+    )
     taken = stack.enter_context(served(collector, port=port))
     console.print(f"metrics: http://{LOOPBACK}:{taken}/metrics", soft_wrap=True)
     return collector.publish

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from model.circuit.block import ENGINE_REVISION
+from model.residual_risk import classes_left
 from workers.errors import PortTaken
 from workers.progress import Progress
 
@@ -29,28 +30,44 @@ class Snapshot:
     violations_new: int = 0
     violations_known: int = 0
     steps_reached: int = 0
+    executions_sampled: int = 0
+    pairs_seen: int = 0
+    classes_seen: float = 0.0
+    new_class_ratio: float | None = None
+    states_seen: int = 0
     disagreements: int = 0
     program_steps: int = 0
+    possible_pairs: int = 0
     last_new_timestamp_seconds: float | None = None
 
 
 class CampaignCollector:
     """A Prometheus collector of one campaign; `publish` replaces what the next scrape shows."""
 
-    def __init__(self, program: str, *, program_steps: int) -> None:
+    def __init__(self, program: str, *, program_steps: int, possible_pairs: int) -> None:
         self._program = program
-        self._snapshot = Snapshot(program_steps=program_steps)
+        self._snapshot = Snapshot(program_steps=program_steps, possible_pairs=possible_pairs)
 
     def publish(self, progress: Progress) -> None:
         """Show these totals from now on."""
+        coverage = progress.coverage
+        unseen = None
+        if coverage.executions:
+            unseen = classes_left(coverage.classes, coverage.executions).unseen
         self._snapshot = Snapshot(
             schedules=progress.schedules,
             steps=progress.steps,
             violations_new=progress.new_failures,
             violations_known=progress.known_violations,
             steps_reached=len(progress.steps_reached),
+            executions_sampled=coverage.executions,
+            pairs_seen=len(coverage.pairs),
+            classes_seen=coverage.classes.classes,
+            new_class_ratio=unseen,
+            states_seen=coverage.states.count,
             disagreements=progress.disagreements,
             program_steps=progress.program_steps,
+            possible_pairs=progress.possible_pairs,
             last_new_timestamp_seconds=progress.last_new_timestamp_seconds,
         )
 
@@ -70,6 +87,7 @@ class CampaignCollector:
         yield self._gauge(
             "program_steps_reached", "Steps of the program seen executed.", seen.steps_reached
         )
+        yield from self._coverage(seen)
         yield self._counter(
             "engine_disagreements",
             "Hits of the circuit that the interpreter did not confirm: defects of gracefuzz.",
@@ -86,6 +104,25 @@ class CampaignCollector:
         )
         info.add_metric([version("gracefuzz"), str(ENGINE_REVISION)], 1)
         yield info
+
+    def _coverage(self, seen: Snapshot) -> Iterator[Metric]:
+        yield self._counter(
+            "schedules_sampled", "Executions looked at for coverage.", seen.executions_sampled
+        )
+        yield self._gauge(
+            "program_pairs", "Ordered conflicting pairs that accesses allow.", seen.possible_pairs
+        )
+        yield self._gauge("program_pairs_seen", "Ordered conflicting pairs seen.", seen.pairs_seen)
+        yield self._gauge(
+            "classes_seen", "Equivalence classes of executions seen, in samples.", seen.classes_seen
+        )
+        yield self._gauge("states_seen", "Distinct states seen, in samples.", seen.states_seen)
+        if seen.new_class_ratio is not None:
+            yield self._gauge(
+                "new_class_ratio",
+                "Estimated probability that the next execution is of a class not seen.",
+                seen.new_class_ratio,
+            )
 
     def _violations(self, seen: Snapshot) -> Metric:
         family = CounterMetricFamily(

@@ -4,7 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
+from model.coverage import Coverage
 from model.program import Program
+from model.step_pairs import possible_pairs
 from workers.minimizing import Minimized
 from workers.shards import BlockRange, ShardResult
 
@@ -57,6 +59,7 @@ class Progress:
     """The totals of completed leases, exactly, and what was found; changed by the coordinator only.
 
     A violation is `new` where it made a new failure, and `known` otherwise: the two add up to all.
+    `coverage` is that of one program: where several are added up, it stays empty.
     """
 
     program: Program
@@ -71,14 +74,17 @@ class Progress:
     outcomes: Counter[str] = field(default_factory=Counter)
     site_hits: Counter[str] = field(default_factory=Counter)
     steps_reached: set[str] = field(default_factory=set)
+    coverage: Coverage = field(default_factory=Coverage)
     failures: dict[int, FoundFailure] = field(default_factory=dict)
     last_new_timestamp_seconds: float | None = None
     quarantined: list[BlockRange] = field(default_factory=list)
     # Labels, each counted once.
     program_steps: int = field(init=False)
+    possible_pairs: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.program_steps = len(labels_of(self.program))
+        self.possible_pairs = len(possible_pairs(self.program))
 
     def add(self, blocks: BlockRange, result: ShardResult) -> None:
         """Count a lease that was completed in the database."""

@@ -259,7 +259,7 @@ def _totals(result: ShardResult) -> LeaseTotals:
         outcomes={name: count for name, count in result.outcomes.items() if count},
         site_hits=result.site_hits,
         steps_reached=result.steps_reached,
-        states_seen=result.states_seen,
+        coverage=result.coverage,
     )
 
 

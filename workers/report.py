@@ -2,6 +2,8 @@
 
 import json
 
+from model.coverage import Coverage
+from model.residual_risk import classes_left
 from workers.campaign import CampaignReport, Order
 from workers.progress import FoundFailure, Verdict
 
@@ -33,6 +35,7 @@ def report_json(report: CampaignReport, order: Order, *, database: str, verdict:
             "sites": {name: str(progress.site_hits[name]) for name in sorted(progress.site_hits)},
             "program_steps": progress.program_steps,
             "steps_reached": sorted(progress.steps_reached),
+            "coverage": coverage_object(progress.coverage, progress.possible_pairs),
             "disagreements": progress.disagreements,
             "workers_lost": progress.workers_lost,
             "quarantined": [[each.first, each.blocks] for each in progress.quarantined],
@@ -40,6 +43,19 @@ def report_json(report: CampaignReport, order: Order, *, database: str, verdict:
         },
         indent=2,
     )
+
+
+def coverage_object(coverage: Coverage, possible_pairs: int) -> dict[str, object]:
+    """Coverage in short; `gracefuzz campaigns show --json` has all of it."""
+    left = classes_left(coverage.classes, coverage.executions) if coverage.executions else None
+    return {
+        "executions_sampled": str(coverage.executions),
+        "pairs_seen": len(coverage.pairs),
+        "pairs_possible": possible_pairs,
+        "classes_seen": None if left is None else round(left.seen, 1),
+        "new_class_probability": None if left is None else left.unseen,
+        "states_seen": str(coverage.states.count),
+    }
 
 
 def failure_object(found: FoundFailure) -> dict[str, object]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from model.circuit.block import PASSES, BlockResult, Engine, Hit
-from model.coverage import StatesSeen
+from model.coverage import Coverage
 from model.interpreter import Trace
 from model.known import Pairs, contains
 from model.program import DEADLOCK_SITE, Outcome, Program
@@ -24,6 +24,10 @@ from workers.ahead import engine_ahead
 THOROUGH_BLOCKS = 8
 REPLAYS_PER_SITE = 1
 REPORTED_PER_SIGNATURE = 4
+# Following a block's first executions takes about as long as the block: 1 / 24 is 4 %.
+SAMPLED_EVERY = 24
+# Not the first: what is needed for it would be compiled before the first failure is found.
+SAMPLED_FIRST = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +59,20 @@ class ShardSpec:
     """All that a worker needs to know, and all that its results depend on besides the range.
 
     The program travels as JSON, the scheduler by name. `excluded` are the conflicting pairs of the
-    interleavings to pass over.
+    interleavings to pass over. Of `sampled_every` blocks one is sampled for coverage, or none where
+    it is None.
     """
 
     program: str
     root_seed: int
     excluded: tuple[Pairs, ...] = ()
     scheduler: str = UNIFORM_WALK
+    sampled_every: int | None = SAMPLED_EVERY
+
+    def samples(self, block: int) -> bool:
+        """True where the coverage of a block is looked at: the block's number alone decides."""
+        every = self.sampled_every
+        return every is not None and block % every == SAMPLED_FIRST % every
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +110,7 @@ class ShardResult:
     outcomes: Mapping[str, int] = field(default_factory=dict)
     site_hits: Mapping[str, int] = field(default_factory=dict)
     steps_reached: frozenset[str] = frozenset()
-    states_seen: StatesSeen = field(default_factory=StatesSeen)
+    coverage: Coverage = field(default_factory=Coverage)
     replayed: tuple[Replayed, ...] = ()
     passed_over: int = 0
     disagreements: tuple[Disagreement, ...] = ()
@@ -120,7 +131,7 @@ class ShardResult:
             outcomes=_added(self.outcomes, later.outcomes),
             site_hits=_added(self.site_hits, later.site_hits),
             steps_reached=self.steps_reached | later.steps_reached,
-            states_seen=self.states_seen + later.states_seen,
+            coverage=self.coverage + later.coverage,
             replayed=_first_of_each_signature(self.replayed + moved),
             passed_over=self.passed_over + later.passed_over,
             disagreements=self.disagreements + later.disagreements,
@@ -185,6 +196,9 @@ def _run_block(spec: ShardSpec, block: int) -> ShardResult:
     result = engine.run_block(
         root_seed=spec.root_seed, block=block, hits_from=hits_from(block, thorough=thorough)
     )
+    coverage = Coverage()
+    if spec.samples(block):
+        coverage = engine.coverage(root_seed=spec.root_seed, block=block)
     hits = hits_to_replay(result, thorough=thorough)
     traces = engine.recover(hits, root_seed=spec.root_seed, block=block) if hits else []
     replayed: list[Replayed] = []
@@ -213,9 +227,9 @@ def _run_block(spec: ShardSpec, block: int) -> ShardResult:
         site_hits=_named(engine.program, result.site_hits),
         steps_reached=frozenset(
             str(engine.program.bodies[body].steps[step].label)
-            for body, step in result.steps_reached
+            for body, step in coverage.steps
         ),
-        states_seen=result.states_seen,
+        coverage=coverage,
         replayed=_first_of_each_signature(tuple(replayed)),
         passed_over=passed_over,
         disagreements=tuple(disagreements),

@@ -9,8 +9,9 @@ with recording, so that the hot loop records nothing.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,8 @@ from model.circuit.block_circuit import BlockCircuit, build_block_circuit
 from model.circuit.emit import emit_block
 from model.circuit.native import LANES, aligned, chunk_lanes, compile_ir
 from model.circuit.random_planes import generator
-from model.circuit.sampled_states import StateHashes
-from model.coverage import StatesSeen
+from model.circuit.sampled_executions import SLICE, Observer, Slice
+from model.coverage import Coverage
 from model.interpreter import Event, Machine, Trace, advance
 from model.program import DEADLOCK_SITE, Outcome, Program
 from model.schedulers.scheduler import Scheduler
@@ -29,7 +30,6 @@ from model.schedulers.uniform_walk import UniformWalk
 ENGINE_REVISION = 1
 PASSES = 16384
 HITS_PER_SITE = 4
-SAMPLES = 8
 FOREVER = 1 << 62
 
 Words = NDArray[np.uint64]
@@ -49,8 +49,7 @@ class BlockResult:
     """What a block showed: addable counts, and a bounded choice of its hits.
 
     `site_hits[s]` counts the executions that ended at oracle site s, exactly; `hits` are
-    HITS_PER_SITE of each site, by pass and lane; `steps_reached` are (body, step) seen executed,
-    and `states_seen` the states seen, in samples.
+    HITS_PER_SITE of each site, by pass and lane.
     """
 
     block: int
@@ -59,8 +58,6 @@ class BlockResult:
     outcomes: dict[Outcome, int]
     site_hits: tuple[int, ...]
     hits: tuple[Hit, ...]
-    steps_reached: frozenset[tuple[int, int]]
-    states_seen: StatesSeen
 
 
 @dataclass(slots=True)
@@ -99,8 +96,11 @@ class Engine:
             number, address, address, number, number, number, address, address, number, address
         )
         self._words = self.lanes // 64
-        self._hashes = StateHashes(self.circuit.layout)
         self._hits = _aligned(4096 * (1 + len(self.circuit.code)) * self._words)
+
+    @cached_property
+    def _observer(self) -> Observer:
+        return Observer(self.circuit, self.chooser)
 
     # -- running -----------------------------------------------------------------------------------
 
@@ -116,13 +116,7 @@ class Engine:
         site_hits = np.zeros(len(self.program.sites), np.int64)
         other = {Outcome.DISCARDED: 0, Outcome.STEP_LIMIT: 0}
         schedules = steps = 0
-        samples: list[Words] = []
         for chunk in self._chunks(root_seed, block):
-            every = max(1, passes // SAMPLES)
-            for number, at in enumerate(range(0, passes, every)):
-                # Not at equal distances: programs that go in lockstep would show the same steps.
-                self._advance(chunk, max(at, min(at + every, passes) - 1 - number % 5), passes)
-                samples.append(self._sample(chunk, passes))
             self._advance(chunk, FOREVER, passes)
             schedules += int(chunk.counts[: self._words].sum())
             steps += int(chunk.counts[self._words : 2 * self._words].sum())
@@ -135,7 +129,6 @@ class Engine:
             **other,
         }
         assert min(outcomes.values()) >= 0
-        sampled = _bits(np.stack(samples).reshape(len(samples), -1, self._words))
         return BlockResult(
             block,
             schedules,
@@ -143,9 +136,15 @@ class Engine:
             outcomes,
             tuple(map(int, site_hits)),
             _first(hits, hits_from),
-            self._steps_reached(sampled),
-            StatesSeen.of(self._hashes.of_samples(sampled)),
         )
+
+    def coverage(self, *, root_seed: int, block: int) -> Coverage:
+        """What the first execution of every lane of a block has shown: as pure as `run_block`.
+
+        Takes about as long as the block itself; at first longer, while kinds of events are new.
+        """
+        chunks = map(self._first_executions, self._chunks(root_seed, block))
+        return self._observer.coverage(chunks, block=block)
 
     def recover(
         self, hits: tuple[Hit, ...], *, root_seed: int, block: int, passes: int = PASSES
@@ -222,6 +221,30 @@ class Engine:
             )  # fmt: skip
         return record.reshape(until, lines, self._words)
 
+    def _first_executions(self, chunk: _Chunk) -> Iterator[Slice]:
+        """Every pass until each lane has ended once; those that end are late, and go no further."""
+        kept, words, width = len(self.circuit.kept), self._words, len(self.circuit.code)
+        planes, record = len(self.circuit.layout.planes), len(self.circuit.record)
+        state, code = chunk.state.reshape(2, kept, words), self._hits[words : (1 + width) * words]
+        arrays = (state, chunk.generators, chunk.counts, self._hits)
+        at, generators, counts, hits = (array.ctypes.data for array in arrays)
+        ended = np.zeros(words, np.uint64)
+        while (~ended).any():
+            states = np.empty((SLICE, planes, words), np.uint64)
+            lines = _aligned(SLICE * (record + width) * words).reshape(SLICE, -1, words)
+            target = lines.ctypes.data
+            for k in range(SLICE):
+                number = chunk.number
+                states[k] = state[number & 1, :planes]
+                chunk.number = self._call(
+                    at, generators, number, number + 1, 0,
+                    counts, hits, 1, target + k * lines.strides[0],
+                )  # fmt: skip
+                if chunk.counts[2 * words]:
+                    lines[k, record:] = code.reshape(width, words)
+            ended |= np.bitwise_or.reduce(lines[:, record - 1], axis=0)
+            yield Slice(states, lines)
+
     # -- reading -----------------------------------------------------------------------------------
 
     def _collect(
@@ -281,39 +304,6 @@ class Engine:
 
         return choose
 
-    def _sample(self, chunk: _Chunk, restart_until: int) -> Words:
-        """Program counters before one pass, and who steps in it: planes [pc planes, threads]."""
-        kept, words = len(self.circuit.kept), self._words
-        start = (chunk.number & 1) * kept * words
-        before = chunk.state[start : start + len(self.circuit.layout.planes) * words].copy()
-        number = chunk.number
-        single = _Chunk(chunk.first_lane, chunk.state, chunk.generators, chunk.counts, number)
-        record = _aligned(len(self.circuit.record) * words)
-        room = len(self._hits) // ((1 + len(self.circuit.code)) * words)
-        self._call(
-            single.state.ctypes.data, single.generators.ctypes.data,
-            number, number + 1, restart_until,
-            single.counts.ctypes.data, self._hits.ctypes.data, room, record.ctypes.data,
-        )  # fmt: skip
-        if chunk.counts[2 * words]:
-            chunk.rows.append(self._hits[: (1 + len(self.circuit.code)) * words].copy())
-        chunk.number = number + 1
-        return np.concatenate([before, record[: len(self.program.threads) * words]])
-
-    def _steps_reached(self, samples: NDArray[np.uint8]) -> frozenset[tuple[int, int]]:
-        """From samples [sample, planes and stepping threads, lane]."""
-        layout = self.circuit.layout
-        reached: set[tuple[int, int]] = set()
-        for number, thread in enumerate(self.program.threads):
-            body = layout.bodies[thread.body]
-            start = layout.position["pc", number, 0]
-            codes = _numbers(samples[:, start : start + body.pc_width])
-            stepping = samples[:, len(layout.planes) + number].astype(bool)
-            seen = np.unique(codes[stepping])
-            names = {code: pc for pc, code in body.codes.items()}
-            reached |= {(thread.body, names[int(code)]) for code in seen}
-        return frozenset(reached)
-
 
 def _first(hits: list[Hit], hits_from: int) -> tuple[Hit, ...]:
     """HITS_PER_SITE of each site: the first from a pass on, by pass and lane, then those before."""
@@ -347,11 +337,3 @@ def _lanes_by_code(planes: Words) -> list[tuple[int, Words]]:
         ]
         found = [(code, lanes) for code, lanes in halves if lanes.any()]
     return sorted(found, key=lambda one: one[0])
-
-
-def _numbers(bits: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """[..., bit, lane], lowest bit first, to the numbers [..., lane]."""
-    numbers = bits[:, 0].astype(np.uint16)
-    for q in range(1, bits.shape[1]):
-        numbers |= bits[:, q].astype(np.uint16) << np.uint16(q)
-    return numbers

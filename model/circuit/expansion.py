@@ -13,11 +13,9 @@ import llvmlite.ir as ll
 
 from model.circuit.loops import Array, Function, Module, Value, i64
 from model.circuit.native import Compiled, compile_ir
+from model.circuit.transpose import WORD, add_transpose
 
-WORD = 64
 FOUND, ENDS, STEPS = range(3)
-LOW = {32: 0x00000000FFFFFFFF, 16: 0x0000FFFF0000FFFF, 8: 0x00FF00FF00FF00FF,
-       4: 0x0F0F0F0F0F0F0F0F, 2: 0x3333333333333333, 1: 0x5555555555555555}  # fmt: skip
 
 
 @cache
@@ -41,29 +39,9 @@ class _Expansion:
         self.per_vector = lanes // WORD
         self.vector = ll.VectorType(i64, self.per_vector)
         self.module = Module("expansion")
-        self.transpose = self._transpose()
+        self.transpose = add_transpose(self.module, self.vector)
         self.flush = self._flush()
         self._expand()
-
-    def _transpose(self) -> Function:
-        """transpose(planes): blocks of 64 x 64 bits, 8 vectors at a time, in two sweeps."""
-        f = Function(self.module, "transpose", [self.vector.as_pointer()])
-        planes = f.array(0)
-        for distances, group, inner in (((32, 16, 8), 1, 8), ((4, 2, 1), 8, 1)):
-            with f.for_range(8) as number:
-                first = number * group
-                row = [planes[first + k * inner] for k in range(8)]
-                for distance in distances:
-                    apart = distance // inner
-                    for k in range(8):
-                        if not k & apart:
-                            a, b = row[k], row[k + apart]
-                            swapped = ((a >> distance) ^ b) & LOW[distance]
-                            row[k], row[k + apart] = a ^ (swapped << distance), b ^ swapped
-                for k in range(8):
-                    planes[first + k * inner] = row[k]
-        f.result(0)
-        return f
 
     def _flush(self) -> Function:
         """flush(step, staged, after, origins, size, found, origins, codes, ends, counts, width)."""

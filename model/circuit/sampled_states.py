@@ -1,4 +1,4 @@
-"""The states that lanes are in at one pass of a block, as hashes that no machine changes.
+"""The states that executions come through, as hashes that no machine changes.
 
 Registers in which nothing is alive are left out, as the explorer leaves them out, so that what is
 counted here is what the explorer counts: states from which an execution goes on.
@@ -16,7 +16,6 @@ from model.program import UNBORN
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
-Bits = NDArray[np.uint8]
 Hashes = NDArray[np.uint64]
 
 
@@ -24,33 +23,28 @@ class StateHashes:
     """Hashes of a program's states, each of them a few machine words with plane 0 as bit 0."""
 
     def __init__(self, layout: Layout) -> None:
-        self._planes = len(layout.planes)
-        self._words = -(-self._planes // 64)
+        self._words = -(-len(layout.planes) // 64)
         self._threads = [
             self._kept_at(layout, number) for number in range(len(layout.program.threads))
         ]
 
-    def of_samples(self, samples: Bits) -> Hashes:
-        """The hashes of the lanes of samples [sample, planes and stepping threads, lane].
-
-        A lane in which no thread steps is left out: its execution may have ended.
-        """
-        stepping = samples[:, self._planes :].any(axis=1).ravel()
-        # Copied first: packing along an axis that does not lie together takes three times as long.
-        planes = np.ascontiguousarray(samples[:, : self._planes].transpose(0, 2, 1))
-        packed = np.packbits(planes, axis=2, bitorder="little")
-        states = np.zeros((len(stepping), 8 * self._words), np.uint8)
-        states[:, : packed.shape[2]] = packed.reshape(len(stepping), -1)
-        return self.of_states(states.view("<u8")[stepping])
-
     def of_states(self, states: Hashes) -> Hashes:
         """The hash of each state [n, words]."""
-        kept, hashes = states.copy(), np.zeros(len(states), np.uint64)
-        for first, width, masks in self._threads:
-            kept &= masks[_field(states, first, width)]
-        for word in kept.T:
-            hashes = _mixed((hashes ^ word) + GOLDEN)
-        return hashes
+        # Executions come through few states: registers are left out of one of each.
+        _, first, place = np.unique(hashed(states), return_index=True, return_inverse=True)
+        different = states[first]
+        kept = different.copy()
+        for start, width, masks in self._threads:
+            kept &= masks[_field(different, start, width)]
+        return hashed(kept)[place]
+
+    def counters(self, states: Hashes, threads: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The code of the program counter of one thread of each state."""
+        codes = np.zeros(len(states), np.int64)
+        for number, (start, width, _) in enumerate(self._threads):
+            mine = np.nonzero(threads == number)[0]
+            codes[mine] = _field(states[mine], start, width)
+        return codes
 
     def _kept_at(self, layout: Layout, number: int) -> tuple[int, int, Hashes]:
         """The first plane and the width of a thread's program counter, and a mask for each code:
@@ -79,7 +73,16 @@ def _field(states: Hashes, first: int, width: int) -> Hashes:
     return field & np.uint64((1 << width) - 1)
 
 
-def _mixed(words: Hashes) -> Hashes:
+def hashed(rows: Hashes) -> Hashes:
+    """A hash of each row [n, words]."""
+    hashes = np.zeros(len(rows), np.uint64)
+    for word in rows.T:
+        hashes = mixed((hashes ^ word) + GOLDEN)
+    return hashes
+
+
+def mixed(words: Hashes) -> Hashes:
+    """Every word with its bits spread over all of it; one to one."""
     words = (words ^ (words >> np.uint64(30))) * FIRST
     words = (words ^ (words >> np.uint64(27))) * SECOND
     return words ^ (words >> np.uint64(31))

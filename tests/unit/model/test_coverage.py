@@ -73,6 +73,6 @@ def test_what_samples_show_are_states_that_the_explorer_visits(program):
     layout = Stepper(program).layout
     known = StateHashes(layout).of_states(packed_words(states, len(layout.planes)))
     assert len(set(known.tolist())) == len(states), "different states have different hashes"
-    shown = Engine(program).run_block(root_seed=1, block=0, passes=512).states_seen
+    shown = Engine(program).coverage(root_seed=1, block=0).states
     assert 0 < shown.count <= len(states)
     assert set(np.frombuffer(shown.kept, "<u8").tolist()) <= set(known.tolist())

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.coverage import KEPT_MAX, StatesSeen
-from service.campaigns import states_sentence
+from model.coverage import KEPT_MAX, Coverage, StatesSeen
+from service.coverage import states_sentence
 from storage.campaigns import CampaignTotals
 
-FEW = StatesSeen.of(np.arange(50, dtype=np.uint64))
-MANY = StatesSeen.of(np.arange(KEPT_MAX, dtype=np.uint64) << np.uint64(50))
+FEW = Coverage(states=StatesSeen.of(np.arange(50, dtype=np.uint64)))
+MANY = Coverage(states=StatesSeen.of(np.arange(KEPT_MAX, dtype=np.uint64) << np.uint64(50)))
 TOTALS = CampaignTotals(1, 2, 3, 0, {}, {}, frozenset(), FEW, 200, 0)
 
 
@@ -24,7 +24,7 @@ TOTALS = CampaignTotals(1, 2, 3, 0, {}, {}, frozenset(), FEW, 200, 0)
         ),
         (
             # An estimate may be a little too large; nothing is more than all.
-            replace(TOTALS, states_seen=MANY, reachable_states=16_000),
+            replace(TOTALS, coverage=MANY, reachable_states=16_000),
             "about 16,384 seen in samples, of 16,000 reachable: about 100.0 %",
         ),
     ],

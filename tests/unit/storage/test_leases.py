@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from model.coverage import StatesSeen
+from model.class_sample import ClassSample
+from model.coverage import Coverage, Shown, StatesSeen
+from model.step_pairs import PairKind, StepPair
 from storage.campaigns import CampaignPlan, campaign_totals, finish_campaign, start_campaign
 from storage.errors import UnknownCampaign
 from storage.leases import LeaseTotals, begin_lease, complete_lease
-from storage.tables import CampaignState, LeaseRow, LeaseState
+from storage.tables import CampaignState, LeaseRow, LeaseState, StatesSeenRow
 
 TOTALS = LeaseTotals(
     schedules=2**62,
@@ -134,16 +136,38 @@ def test_an_unknown_campaign_is_named(database):
         begin(database, 7, 0)
 
 
-def test_states_seen_are_added_once_with_the_lease_that_saw_them(database, campaign_id):
-    first, second = (StatesSeen.of(np.array(seen, np.uint64)) for seen in ([1, 2, 3], [3, 4]))
-    for block, seen in ((0, first), (1, second), (1, StatesSeen.of(np.array([9], np.uint64)))):
+def shown(*numbers: int, block: int) -> Coverage:
+    """Executions that have shown these numbers: each a class, a pair and a state."""
+    hashes = np.array(numbers, np.uint64)
+    pairs = {StepPair(PairKind.OVERWRITES, (0, n), (1, 2)): Shown(2**70, block) for n in numbers}
+    classes, states = ClassSample.of(hashes, block=block), StatesSeen.of(hashes)
+    return Coverage(len(numbers), frozenset(), pairs, classes, states)
+
+
+def test_coverage_is_added_once_with_the_lease_that_showed_it(database, campaign_id):
+    first, second = shown(1, 2, 3, block=0), shown(3, 4, block=1)
+    for block, coverage in ((0, first), (1, second), (1, shown(9, block=1))):
         with database.write() as session:
             begin_lease(session, campaign_id, first_block=block, blocks=1, worker="w")
             complete_lease(
                 session,
                 campaign_id,
                 first_block=block,
-                totals=replace(TOTALS, states_seen=seen),
+                totals=replace(TOTALS, coverage=coverage),
             )
     with database.read() as session:
-        assert campaign_totals(session, campaign_id).states_seen == first + second
+        assert campaign_totals(session, campaign_id).coverage == first + second == second + first
+
+
+def test_states_that_an_earlier_gracefuzz_stored_are_kept(database, campaign_id):
+    old, new = StatesSeen.of(np.array([7, 8], np.uint64)), shown(8, 9, block=0)
+    with database.write() as session:
+        session.add(StatesSeenRow(campaign_id=campaign_id, kept=old.kept))
+    with database.read() as session:
+        assert campaign_totals(session, campaign_id).coverage == Coverage(states=old)
+    begin(database, campaign_id, 0)
+    with database.write() as session:
+        complete_lease(session, campaign_id, first_block=0, totals=replace(TOTALS, coverage=new))
+    with database.read() as session:
+        found = campaign_totals(session, campaign_id).coverage
+    assert found.states == old + new.states and found.pairs == new.pairs

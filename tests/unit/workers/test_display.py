@@ -1,9 +1,13 @@
 """The screen says what was done in numbers that a person can read, and what to distrust."""
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+from model.class_sample import ClassSample
+from model.coverage import Coverage, Shown
 from model.signature import Signature
+from model.step_pairs import PairKind, StepPair
 from workers.display import Title, amount, duration, last_lines, lines_of, watched
 from workers.minimizing import Minimized
 from workers.progress import FoundFailure, Progress
@@ -27,6 +31,11 @@ def progress(broken):
     progress.failures[2] = failure(2, is_new=False, proof={"steps": "local (10^6 states)"})
     progress.last_new_timestamp_seconds = 1000.0
     progress.steps_reached.add("add: x")
+    progress.coverage = Coverage(
+        executions=10,
+        pairs={StepPair(PairKind.READS, (0, 1), (0, 0)): Shown(3, 1)},
+        classes=ClassSample.of(np.array([5] * 9 + [7], np.uint64), block=1),
+    )
     return progress
 
 
@@ -64,7 +73,7 @@ def test_the_screen(progress):
             "lost_update  writers=2  locked=off     seed 1   2 workers",
             "  4.10 G schedules in 1 m 02 s   1.85 G steps/s a core   512 lanes, AVX2",
             "  violations  9, 2 distinct (1 new)   last new 58 s ago",
-            "  reached     1/2 steps",
+            "  covered     1/2 steps   1/3 conflicting pairs   2 classes, the next is new: 10.00%",
             "",
             "  #1  at_end: an addition is lost   4 steps  1 preemption  minimal: proved",
             "  #2  at_end: an addition is lost   4 steps  1 preemption  minimal: local   "

@@ -15,10 +15,15 @@ from workers.shards import BlockRange, run_shard
 
 NAMES = {
     "gracefuzz_build_info": "gauge",
+    "gracefuzz_classes_seen": "gauge",
     "gracefuzz_engine_disagreements_total": "counter",
+    "gracefuzz_program_pairs": "gauge",
+    "gracefuzz_program_pairs_seen": "gauge",
     "gracefuzz_program_steps": "gauge",
     "gracefuzz_program_steps_reached": "gauge",
+    "gracefuzz_schedules_sampled_total": "counter",
     "gracefuzz_schedules_total": "counter",
+    "gracefuzz_states_seen": "gauge",
     "gracefuzz_steps_total": "counter",
     "gracefuzz_violations_total": "counter",
 }
@@ -27,12 +32,18 @@ NAMES = {
 @pytest.fixture
 def progress(broken, broken_spec):
     progress = Progress(broken)
-    progress.add(BlockRange(0, 1), run_shard(broken_spec, BlockRange(0, 1)))
+    result = run_shard(broken_spec, BlockRange(0, 2))
+    progress.add(BlockRange(0, 2), result)
+    progress.coverage = result.coverage
     return progress
 
 
 def collector_for(progress):
-    return CampaignCollector(progress.program.name, program_steps=progress.program_steps)
+    return CampaignCollector(
+        progress.program.name,
+        program_steps=progress.program_steps,
+        possible_pairs=progress.possible_pairs,
+    )
 
 
 def scrape(port):
@@ -71,6 +82,10 @@ def test_a_scrape_shows_the_totals_that_were_published(progress):
         before['gracefuzz_violations_total{kind="known",program="lost_update"}']
         == progress.violations
     )
+    assert before['gracefuzz_schedules_sampled_total{program="lost_update"}'] == 512
+    assert before['gracefuzz_program_pairs_seen{program="lost_update"}'] == 3
+    assert before['gracefuzz_classes_seen{program="lost_update"}'] > 1
+    assert 0 <= before['gracefuzz_new_class_ratio{program="lost_update"}'] < 0.1
     assert not any(key.startswith(name) for key in before)
     assert after[f'{name}{{program="lost_update"}}'] == 1_321_000_000.5
 
