@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(TOOLS)/usr/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test fast lint types imports bench system-packages clean
+.PHONY: help setup demo test fast lint types imports bench bench-schedulers system-packages clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -56,6 +56,9 @@ imports: setup ## the layering: import-linter
 
 bench: setup ## the figures of the engine, as a table
 	@$(BIN)/gracefuzz bench
+
+bench-schedulers: setup ## schedules to the first violation, by scheduler and benchmark program
+	@$(BIN)/python -m tests.programs.benchmark.report
 
 # prometheus is unpacked, not installed: installing it would start a server.
 system-packages: ## promtool (into .tools), gcc and spin, where they are missing (Debian, root)
