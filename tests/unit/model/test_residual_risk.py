@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from model.class_sample import ClassSample
 from model.coverage import Coverage, Shown
-from model.residual_risk import POINTS, Validity, classes_left, discovery, rarer_than, validity
+from model.residual_risk import (
+    INDEPENDENT_SCHEDULERS,
+    POINTS,
+    Validity,
+    classes_left,
+    discovery,
+    rarer_than,
+    validity,
+)
+from model.schedulers.named import SCHEDULERS
 from model.step_pairs import PairKind, StepPair
 
 
@@ -51,6 +60,11 @@ def test_adaptive_schedulers_get_no_figures():
     assert validity(1000, independent=False) is Validity.ADAPTIVE
     assert validity(0, independent=True) is Validity.TOO_FEW
     assert validity(1, independent=True) is Validity.VALID
+
+
+def test_no_scheduler_that_there_is_learns_from_executions():
+    """One that does is left out of both here, and what is said of it is that it does."""
+    assert set(SCHEDULERS) == INDEPENDENT_SCHEDULERS
 
 
 COVERAGES = st.builds(
