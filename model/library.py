@@ -40,10 +40,12 @@ from model.programs.races.try_get_compound_head import try_get_compound_head
 from model.programs.races.usb_kill_urb import usb_kill_urb
 from model.programs.races.vgic_put_irq import vgic_put_irq
 from model.programs.remove_mapping import remove_mapping
+from model.programs.thp_scenario import thp_scenario
 from model.programs.thp_split import thp_split
 
 _SERIES = (
     thp_split,
+    thp_scenario,
     find_get_page,
     remove_mapping,
     migration_entry_wait,

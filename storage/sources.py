@@ -45,6 +45,12 @@ def find_source(given: str) -> ProgramSource:
     return library()[given]
 
 
+def file_of(given: str) -> Path | None:
+    """The file in what a person types, where it is no name; it need not be there."""
+    match = _FILE.fullmatch(given)
+    return Path(match["path"]).expanduser() if match else None
+
+
 def compile_source(source: ProgramSource, parameters: Mapping[str, int | str]) -> Program:
     """The program with its parameters folded in.
 
@@ -85,8 +91,9 @@ def _in_file(path: Path, name: str | None) -> ProgramSource:
         for source in vars(_module(path)).values()
         if isinstance(source, ProgramSource)
     }
-    if name is None and len(found) == 1:
-        return next(iter(found.values()))
+    own = [each for each in found.values() if Path(each.file).absolute() == path.absolute()]
+    if name is None and len(own or found) == 1:
+        return next(iter(own or found.values()))
     if name in found:
         return found[name]
     asked = f"no program called {name!r}" if name else f"{len(found)} programs"
@@ -104,19 +111,30 @@ def _module(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"gracefuzz_program_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # Some decorators, of dataclasses for one, look up the module in which they stand.
+    sys.modules[spec.name] = module
     sys.path.insert(0, str(path.parent.absolute()))
     try:
         spec.loader.exec_module(module)
     except LanguageError:
         raise
     except SyntaxError as error:
-        raise SourceError(f"{error.filename}:{error.lineno}: not Python: {error.msg}") from error
-    except Exception as error:
+        raise SourceError(_not_python(error)) from error
+    except (Exception, SystemExit) as error:
         line = _line_in(str(path), error)
         raise SourceError(f"{path}:{line}: {type(error).__name__}: {error}") from error
     finally:
         sys.path.remove(str(path.parent.absolute()))
     return module
+
+
+def _not_python(error: SyntaxError) -> str:
+    """As a language error is shown, where Python knows the place."""
+    said = f"{error.filename}:{error.lineno}: not Python: {error.msg}"
+    if not error.text or not error.offset:
+        return said
+    line = error.text.rstrip("\n")
+    return f"{said}\n    {line}\n    {' ' * (error.offset - 1)}^"
 
 
 def _line_in(file: str, error: BaseException) -> int | None:

@@ -22,9 +22,13 @@ Schedulers (--scheduler NAME or NAME:OPTION=VALUE,...):
 
   pct:d=3       random priorities, lowered at d - 1 random steps; also k=STEPS, demotes=before
 
+  pos           random priorities of pending steps, drawn again where steps race; also bits=8
+
 Exit codes: 0 clean, 1 violations found, 2 wrong usage or a wrong program, 3 gracefuzz or its
 surroundings failed. Failures passed over with --exclude do not count. The same seed gives the same
 executions, on every machine.
+
+With --watch, it fuzzes again at every save of a Python file beside the program's, until Ctrl-C.
 
 With --open, the parameters named vary within what they declare, and others keep their values.
 Hypothesis draws configurations as in swarm testing: each leaves a random part of the open
@@ -41,6 +45,8 @@ Examples:
   gracefuzz fuzz thp_split --open lookups --open put=compound,late --time 5m
 
   gracefuzz fuzz thp_split --param design=v3.1 --open all --time 1h
+
+  gracefuzz fuzz ./my_lock.py --watch --time 10s
 
   gracefuzz fuzz ./my_lock.py --schedules 1000000000 --workers 4 --json
 
@@ -103,6 +109,7 @@ FailingOn = Annotated[
 MetricsPort = Annotated[
     int | None, typer.Option(min=0, max=65535, help="Serve Prometheus metrics; 0: a free port.")
 ]
+Watch = Annotated[bool, typer.Option("--watch", help="Again at every save of the file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -127,9 +134,12 @@ def fuzz_command(
     exclude: Excluded = None,
     fail_on: FailingOn = FailOn.ANY,
     metrics_port: MetricsPort = None,
+    watch: Watch = False,
     as_json: Json = False,
 ) -> None:
     """Settle the units and start."""
+    if watch:
+        raise typer.Exit(_watched(program))
     # Imported here, and not before: `gracefuzz --help` needs neither SQL nor LLVM.
     from model.schedulers.named import scheduler_named
     from storage.sources import parameters_of
@@ -169,3 +179,16 @@ def fuzz_command(
         typer.echo(f"gracefuzz: {error}", err=True)
         code = INFRASTRUCTURE
     raise typer.Exit(code)
+
+
+def _watched(program: str) -> int:
+    """Fuzz whenever a file is saved. Raises BadParameter for a program of the library."""
+    from storage.sources import file_of
+    from workers.watching import command_again, watch
+
+    file = file_of(program)
+    if file is None:
+        raise typer.BadParameter(f"--watch needs a file of your own; {program!r} is none")
+    if not file.is_file():
+        raise typer.BadParameter(f"there is no file {file}")
+    return watch(file, command_again())

@@ -14,6 +14,7 @@ from model.circuit.layout import Layout, layout_of, targets
 from model.circuit.lower import Lowering
 from model.circuit.netlist import FALSE, Netlist
 from model.circuit.observe import Observation, observe
+from model.circuit.pending import pending_lines
 from model.circuit.sweep import sweep
 from model.program import DEADLOCK_SITE, END, Body, Choose, If, Op, Program, Switch
 from model.schedulers.scheduler import Scheduler, Stepped, Turn
@@ -147,7 +148,9 @@ def build_block_circuit(program: Program, scheduler: Scheduler) -> BlockCircuit:
         return made.random[-1]
 
     draws, drawn = _draws(net, program, random_bit)
-    choice = scheduler.circuit(program, Turn(net, enabled, own, random_bit))
+    choice = scheduler.circuit(
+        program, Turn(net, enabled, own, random_bit, lambda: pending_lines(layout, net, state))
+    )
     selected = [net.and_(line, drawn) for line in choice.threads]
     stepped = net.any(selected)
     made.record = [*selected, *(line for lines in draws.values() for line in lines)]

@@ -321,7 +321,7 @@ class Lowering:
             )
             arms.append(arm)
         scope.writes += arms[0].writes[before:] + arms[1].writes[before:]
-        for name in arms[0].locals.keys() & arms[1].locals.keys():
+        for name in sorted(arms[0].locals.keys() & arms[1].locals.keys()):
             scope.locals[name] = self.words.mux(test, arms[0].locals[name], arms[1].locals[name])
         return self.net.any(survivors)
 
@@ -396,7 +396,7 @@ class Lowering:
         layout, before = self.layout.family_layouts[step[0]], self.before[step[0]]
         by_bit: dict[tuple[int, int], list[int]] = defaultdict(list)
         for leaf in effects.leaves:
-            for name in layout.live[leaf.target]:
+            for name in sorted(layout.live[leaf.target]):
                 start, width = layout.registers[name]
                 for q in range(width):
                     value = leaf.locals[name].bit(q)

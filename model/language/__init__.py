@@ -1,6 +1,6 @@
 """What an author imports: declarations, types, and the kernel's vocabulary."""
 
-from model.language.declare import Option, Param, Patch, ProgramSource, Switch, program
+from model.language.declare import Operation, Option, Param, Patch, ProgramSource, Switch, program
 from model.language.errors import LanguageError, ParameterError
 from model.language.subroutines import noinline, primitive
 from model.language.types import boolean, names, uint
@@ -10,6 +10,7 @@ globals().update({name: word for name, word in VOCABULARY.items() if not name.st
 
 __all__ = [
     "LanguageError",
+    "Operation",
     "Option",
     "Param",
     "ParameterError",

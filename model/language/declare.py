@@ -10,13 +10,13 @@ from typing import Any
 
 from model.language.declarations import Declarations
 from model.language.errors import LanguageError, ParameterError
-from model.language.parameters import Option, Param, Parameter, Patch, Switch
+from model.language.parameters import Operation, Option, Param, Parameter, Patch, Switch
 from model.language.source import SourceFunction, failed_declaration, source_function
 from model.program import Program
 
 DECLARING = frozenset({"shared", "array", "ghost", "ghost_array", "spinlock", "mutex"})
 
-__all__ = ["Option", "Param", "Patch", "ProgramSource", "Switch", "program"]
+__all__ = ["Operation", "Option", "Param", "Patch", "ProgramSource", "Switch", "program"]
 
 
 @dataclass(frozen=True, eq=False)

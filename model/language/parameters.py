@@ -110,4 +110,14 @@ class Option:
         return self.names
 
 
+class Operation(Option):
+    """What a thread does at one point of its sequence: a workload, not a design to be judged.
+
+    The first is the default, and may be named again among the others.
+    """
+
+    def __init__(self, *operations: str) -> None:
+        super().__init__(*dict.fromkeys(operations))
+
+
 Parameter = Param | Patch | Option

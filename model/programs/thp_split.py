@@ -28,8 +28,9 @@ reclaim __remove_mapping() (mm/vmscan.c); allocation prep_new_page(), prep_compo
 get_page() (mm/memory.c, include/linux/mm.h); put put_page(), put_compound_page() (mm/swap.c),
 free_pages_check() (mm/page_alloc.c); split __split_huge_page_pmd(), split_huge_page(),
 __split_huge_page_refcount() (mm/huge_memory.c); unmap zap_huge_pmd(), zap_pte_range(). What other
-programs do too stands in kernel/pages.py. Patch 9 is gp_cookie, patch 3 is tail_to_head, patch 6 is
-rcu_asserted. design=70b50f94 is the fix that went upstream: pins of a tail in its _mapcount.
+programs do too stands in kernel/pages.py and kernel/huge_pmd.py. Patch 9 is gp_cookie, patch 3 is
+tail_to_head, patch 6 is rcu_asserted. design=70b50f94 is the fix that went upstream: pins of a tail
+in its _mapcount.
 
 `put` is what a lookup does with the reference it took in vain: `compound` is put_page() as it
 stands; `raw` drops only the counter that the get took and then looks whether the page is a tail;
@@ -86,13 +87,11 @@ Steps of the configuration REFERENCE, in order of discovery:
 """
 
 from model.language import *
+from model.programs.kernel.huge_pmd import PMD_HUGE, huge_pmd
 from model.programs.kernel.pages import Kernel, PG_tail, page_counts
 
 pages = names("HEAD", "TAIL", null="NONE")
 HEAD, TAIL, NONE = pages
-
-pmds = names("PMD_NONE", "PMD_HUGE", "PMD_SPLITTING", "PMD_TABLE")
-PMD_NONE, PMD_HUGE, PMD_SPLITTING, PMD_TABLE = pmds
 
 REFERENCE: dict[str, int | str] = {}
 """One each: lookup, reclaim with allocation, GUP, split, unmap; two pages; grace-period daemon."""
@@ -130,18 +129,14 @@ def thp_split(p):
         cookie=rcu.cookie if p.gp_cookie else None,
     )
     count, flags, buddy, refs, huge = mm.count, mm.flags, mm.buddy, mm.refs, mm.huge
-    mapcount, get_page, put_page = mm.mapcount, mm.get_page, mm.put_page
+    mapcount, put_page, alloc_huge_page = mm.mapcount, mm.put_page, mm.alloc_huge_page
     page_cache_get_speculative, free_hot_cold_page = (
         mm.page_cache_get_speculative,
         mm.free_hot_cold_page,
     )
-    alloc_huge_page, split_refcount = mm.alloc_huge_page, mm.split_refcount
     slot = p.shared("slot", pages, init=TAIL)
-    pmd = p.shared("pmd", pmds, init=PMD_NONE)
-    page_table_lock = p.spinlock("page_table_lock")
-    anon_vma_lock = p.spinlock("anon_vma_lock")
-    if p.gp_cookie:
-        timestamp = mm.timestamp
+    mapping = huge_pmd(p, mm, (HEAD, TAIL), cookies=p.gp_cookie, parks=p.put == "late")
+    pmd, page_table_lock = mapping.pmd, mapping.page_table_lock
 
     # -- the page cache ----------------------------------------------------------------------------
 
@@ -196,96 +191,6 @@ def thp_split(p):
         WRITE_ONCE(pmd, PMD_HUGE)  # set_pmd_at()
         spin_unlock(page_table_lock)
 
-    # -- the owner of the mapping ------------------------------------------------------------------
-
-    def lock_page_table():
-        """The pmd under page_table_lock, once no split is marking it: wait_split_huge_page()."""
-        while True:
-            spin_lock(page_table_lock)
-            entry = READ_ONCE(pmd)
-            if entry != PMD_SPLITTING:
-                return entry
-            spin_unlock(page_table_lock)
-            spin_until(READ_ONCE(pmd) != PMD_SPLITTING)
-
-    @p.thread()
-    def get_user_pages():
-        wait_event(READ_ONCE(pmd) != PMD_NONE, may_end_here=True)
-        entry = lock_page_table()
-        if entry == PMD_NONE:
-            spin_unlock(page_table_lock)
-            return
-        get_page(TAIL)
-        refs[TAIL] += 1
-        if huge == 1:
-            refs[HEAD] += 1
-        spin_unlock(page_table_lock)
-        with atomic("use the pinned page"):
-            assert buddy[TAIL] == 0, "pinned page used after it was freed"
-            refs[TAIL] -= 1
-            if huge == 1:
-                refs[HEAD] -= 1
-        put_page(TAIL)
-
-    @p.thread()
-    def unmap():
-        wait_event(READ_ONCE(pmd) != PMD_NONE, may_end_here=True)
-        entry = lock_page_table()
-        if entry == PMD_HUGE:  # zap_huge_pmd()
-            WRITE_ONCE(pmd, PMD_NONE)
-            WRITE_ONCE(mapcount, 0)  # page_remove_rmap()
-            spin_unlock(page_table_lock)
-            refs[HEAD] -= 1
-        else:  # zap_pte_range()
-            WRITE_ONCE(pmd, PMD_NONE)
-            spin_unlock(page_table_lock)
-            refs[HEAD] -= 1
-            refs[TAIL] -= 1
-            put_page(TAIL)
-        put_page(HEAD)
-
-    # -- the split ---------------------------------------------------------------------------------
-
-    def grace_period_elapsed():
-        """page_gp_cookie_elapsed()."""
-        cookie = READ_ONCE(timestamp)
-        return rcu_gp_cookie_elapsed(cookie)
-
-    def split_huge_page():
-        spin_lock(anon_vma_lock)  # page_lock_anon_vma()
-        if READ_ONCE(flags[HEAD]) == 0:  # !PageCompound()
-            spin_unlock(anon_vma_lock)
-            return
-        if p.gp_cookie:
-            while not grace_period_elapsed():
-                spin_unlock(anon_vma_lock)
-                synchronize_rcu(may_end_here=p.put == "late")
-                spin_lock(anon_vma_lock)
-                if READ_ONCE(flags[HEAD]) == 0:
-                    spin_unlock(anon_vma_lock)
-                    return
-            WRITE_ONCE(timestamp, 0)  # page_clear_gp_cookie()
-        spin_lock(page_table_lock)  # __split_huge_page_splitting()
-        if READ_ONCE(pmd) == PMD_HUGE:
-            WRITE_ONCE(pmd, PMD_SPLITTING)
-        spin_unlock(page_table_lock)
-        split_refcount()
-        spin_lock(page_table_lock)  # __split_huge_page_map()
-        if READ_ONCE(pmd) == PMD_SPLITTING:
-            WRITE_ONCE(pmd, PMD_TABLE)
-        spin_unlock(page_table_lock)
-        spin_unlock(anon_vma_lock)
-
-    @p.thread()
-    def split_huge_page_pmd():
-        wait_event(READ_ONCE(pmd) != PMD_NONE, may_end_here=True)
-        spin_lock(page_table_lock)
-        if READ_ONCE(pmd) != PMD_HUGE:
-            spin_unlock(page_table_lock)
-            return
-        atomic_inc(count[HEAD])  # get_page()
-        refs[HEAD] += 1
-        spin_unlock(page_table_lock)
-        split_huge_page()
-        refs[HEAD] -= 1
-        put_page(HEAD)
+    p.thread()(mapping.get_user_pages)
+    p.thread()(mapping.unmap)
+    p.thread()(mapping.split_huge_page_pmd)

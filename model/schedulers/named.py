@@ -9,13 +9,15 @@ from typing import get_type_hints
 
 from model.program import Program
 from model.schedulers.pct import Pct
+from model.schedulers.pos import Pos
 from model.schedulers.scheduler import Scheduler, SchedulerError
 from model.schedulers.uniform_walk import UniformWalk
 
 UNIFORM_WALK = "uniform_walk"
-SCHEDULERS: Mapping[str, type[UniformWalk] | type[Pct]] = {
+SCHEDULERS: Mapping[str, type[UniformWalk] | type[Pct] | type[Pos]] = {
     UNIFORM_WALK: UniformWalk,
     "pct": Pct,
+    "pos": Pos,
 }
 
 

@@ -76,6 +76,26 @@ def selected(net: Netlist, lines: Bits, rows: Sequence[Bits]) -> list[int]:
     ]
 
 
+def highest(net: Netlist, lines: Bits, rows: Sequence[Bits]) -> list[int]:
+    """Of the lines that are true, those whose number is the largest."""
+    lines = list(lines)
+    for q in reversed(range(len(rows[0]))):
+        some = net.any(net.and_(line, row[q]) for line, row in zip(lines, rows, strict=True))
+        lines = [
+            net.and_(line, net.or_(row[q], some ^ 1)) for line, row in zip(lines, rows, strict=True)
+        ]
+    return lines
+
+
+def first_of(net: Netlist, lines: Bits) -> list[int]:
+    """Of the lines that are true, the first alone."""
+    found, before = [], FALSE
+    for line in lines:
+        found.append(net.and_(line, before ^ 1))
+        before = net.or_(before, line)
+    return found
+
+
 def draw_below(net: Netlist, count: Bits, random_bit: RandomBit) -> tuple[list[int], int]:
     """A number below `count`, uniform where the line that goes with it says that it is one.
 

@@ -31,7 +31,7 @@ from model.circuit.netlist import FALSE, TRUE, Netlist
 from model.program import Goto, Program
 from model.schedulers import numbers
 from model.schedulers.profile import profile
-from model.schedulers.scheduler import Choice, RandomBit, SchedulerError, Stepped, Turn
+from model.schedulers.scheduler import Before, Choice, RandomBit, SchedulerError, Stepped, Turn
 from model.validation import leaves
 
 Word = list[int]
@@ -149,13 +149,14 @@ class _PctCircuit:
         net, k = self.net, self.planes.scheduler.k
         valid = [numbers.exceeds(net, word, k - 1) ^ 1 for word in self.to_go]
         ready = net.all([net.equals(self.placed, self.planes.threads), *valid])
-        highest = [net.and_(ready, line) for line in self._highest()]
+        ranking = numbers.highest(net, self.enabled, self.priorities[self.planes.points :])
+        highest = [net.and_(ready, line) for line in ranking]
         contested = _at_least_two(net, self.enabled)
         due = [
             net.all([contested, unmet ^ 1, numbers.is_zero(net, word)])
             for unmet, word in zip(self.met, self.to_go, strict=True)
         ]
-        first = [net.all([line, *(other ^ 1 for other in due[:i])]) for i, line in enumerate(due)]
+        first = numbers.first_of(net, due)
         if self.planes.scheduler.demotes is Demotes.AFTER:
             return Choice(highest, lambda s: self._after(s, contested, s.threads, due, first))
         standing = net.and_(ready, net.any(due))
@@ -189,17 +190,6 @@ class _PctCircuit:
                 net.or_(here, top),
             ]
         self.placed = numbers.increased(net, self.placed, places)
-
-    def _highest(self) -> list[int]:
-        net, lines = self.net, list(self.enabled)
-        rows = self.priorities[self.planes.points :]
-        for q in reversed(range(self.planes.priority_width)):
-            some = net.any(net.and_(line, row[q]) for line, row in zip(lines, rows, strict=True))
-            lines = [
-                net.and_(line, net.or_(row[q], some ^ 1))
-                for line, row in zip(lines, rows, strict=True)
-            ]
-        return lines
 
     def _after(
         self,
@@ -263,7 +253,7 @@ class PctLane:
         self.ranking = [-i for i in range(scheduler.d - 1, 0, -1)]
         self.placed = 0
 
-    def choose(self, enabled: Sequence[int], random_bit: RandomBit) -> int | None:
+    def choose(self, before: Before, random_bit: RandomBit) -> int | None:
         """Place a thread, or else choose the enabled one of the highest priority."""
         width, k = (self.scheduler.k - 1).bit_length(), self.scheduler.k
         for i, steps in enumerate(self.to_go):
@@ -279,8 +269,8 @@ class PctLane:
             self.placed += 1
         if self.placed < self.threads or None in self.to_go:
             return None
-        self.contested = sum(enabled) > 1
-        thread = next(t for t in self.ranking if t >= 0 and enabled[t])
+        self.contested = sum(before.enabled) > 1
+        thread = next(t for t in self.ranking if t >= 0 and before.enabled[t])
         due = self._due()
         if due and self.scheduler.demotes is Demotes.BEFORE:
             self._lower(thread, due[:1])

@@ -15,19 +15,50 @@ from typing import Protocol, Self
 
 from model.circuit.netlist import Netlist
 from model.program import Program
+from model.schedulers.resources import Pending
 
 RandomBit = Callable[[], int]
 """The next random bit: 0 or 1 for a reference, the literal of a new random plane for a circuit."""
 
 
 @dataclass(frozen=True, slots=True)
+class PendingLines:
+    """The pending step of one thread, as `model.schedulers.resources.Pending`, in literals."""
+
+    group: Sequence[int]
+    member: Sequence[int]
+    writes: int
+    several: int
+    unborn: int
+    ended: int
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """What a circuit sees before a step, as literals: who is enabled, and the planes it keeps."""
+    """What a circuit sees before a step, as literals: who is enabled, and the planes it keeps.
+
+    `pending` gives the pending step of each thread; only those who ask for it pay for its gates.
+    """
 
     net: Netlist
     enabled: Sequence[int]
     kept: Sequence[int]
     random_bit: RandomBit
+    pending: Callable[[], Sequence[PendingLines]]
+
+
+class Before(Protocol):
+    """What a reference sees before a step: for each thread 0 or 1, and its pending step."""
+
+    @property
+    def enabled(self) -> Sequence[int]:
+        """1 for every thread that can step."""
+        ...
+
+    @property
+    def pending(self) -> Sequence[Pending]:
+        """The pending step of each thread."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +86,8 @@ class Choice:
 class Lane(Protocol):
     """The reference form in one execution."""
 
-    def choose(self, enabled: Sequence[int], random_bit: RandomBit) -> int | None:
-        """The thread that steps, or None where the lane stands still. `enabled` holds 0 and 1."""
+    def choose(self, before: Before, random_bit: RandomBit) -> int | None:
+        """The thread that steps, or None where the lane stands still."""
         ...
 
     def stepped(self, thread: int, *, yields: bool) -> None:

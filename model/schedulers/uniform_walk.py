@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from model.circuit.netlist import FALSE, Netlist
 from model.program import Program
 from model.schedulers.numbers import draw_below, drawn_below, increased
-from model.schedulers.scheduler import Choice, RandomBit, Turn
+from model.schedulers.scheduler import Before, Choice, RandomBit, Turn
 
 DRAWS = 2
 
@@ -46,14 +46,14 @@ class UniformLane:
 
     draws: int = DRAWS
 
-    def choose(self, enabled: Sequence[int], random_bit: RandomBit) -> int | None:
+    def choose(self, before: Before, random_bit: RandomBit) -> int | None:
         """A pass always consumes `draws` times as many bits as tell all threads of the program
         apart; those that are not needed to tell the enabled ones apart are ignored.
         """
-        ranks = [thread for thread, can in enumerate(enabled) if can]
+        ranks = [thread for thread, can in enumerate(before.enabled) if can]
         chosen: int | None = None
         for _ in range(self.draws):
-            number = drawn_below(len(ranks), (len(enabled) - 1).bit_length() + 1, random_bit)
+            number = drawn_below(len(ranks), (len(before.enabled) - 1).bit_length() + 1, random_bit)
             if chosen is None and number is not None:
                 chosen = ranks[number]
         return chosen

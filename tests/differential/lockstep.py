@@ -8,6 +8,7 @@ repeat each other.
 import itertools
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from math import prod
 
 import numpy as np
@@ -21,6 +22,7 @@ from model.circuit.step_circuit import Bits, Stepper
 from model.interpreter import Machine
 from model.program import DEADLOCK_SITE, Outcome, Program
 from model.schedulers import scheduler
+from model.schedulers.resources import Pending, resources
 
 Key = tuple[object, ...]
 
@@ -59,6 +61,14 @@ def filled(program: Program, key: Key) -> Key:
     return (pcs, tuple(held), shared)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the reference of a scheduler sees before a step."""
+
+    enabled: list[int]
+    pending: list[Pending] = field(default_factory=list)
+
+
 class Reference:
     """The interpreter, asked about states, which are numbered as they are met."""
 
@@ -79,6 +89,17 @@ class Reference:
             self.machine.restore(key, 0)
             self.enabled.append(sum(1 << thread for thread in self.machine.enabled()))
         return self.numbers[key]
+
+    @cache  # noqa: B019
+    def before(self, state: int) -> Seen:
+        """What the reference of a scheduler sees in a state."""
+        threads = range(len(self.program.threads))
+        self.machine.restore(self.keys[state], 0)
+        known = resources(self.program)
+        return Seen(
+            [self.enabled[state] >> thread & 1 for thread in threads],
+            [known.pending(self.machine, thread) for thread in threads],
+        )
 
     def step(self, state: int, steps: int, thread: int, draws: bytes, choose) -> After:
         """The step of a thread from a state; `draws` tells choices apart."""
@@ -141,7 +162,8 @@ class RandomBits:
     def next_pass(self):
         """Bits [plane, lane]."""
         words = [[source.next() for source in self.sources] for _ in range(self.planes)]
-        return _bits(np.array(words, np.uint64).reshape(self.planes, -1))[self.skipped :].tolist()
+        planes = np.array(words, np.uint64).reshape(self.planes, len(self.sources))
+        return _bits(planes)[self.skipped :].tolist()
 
 
 class Follower:
@@ -187,9 +209,8 @@ class Follower:
 
     def _choose(self, lane: Lane, bits: list[int]) -> int | None:
         """Whom the reference of the scheduler chooses. It reads every bit that the circuit asks."""
-        rest, mask = iter(bits), self.reference.enabled[lane.state]
-        enabled = [mask >> thread & 1 for thread in range(self.threads)]
-        chosen = lane.chooses.choose(enabled, lambda: next(rest))
+        rest = iter(bits)
+        chosen = lane.chooses.choose(self.reference.before(lane.state), lambda: next(rest))
         assert next(rest, None) is None, "the reference reads fewer bits than the circuit"
         return chosen
 

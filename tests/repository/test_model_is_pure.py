@@ -35,8 +35,15 @@ def called(node: ast.AST) -> str:
 
 def is_set(node: ast.AST) -> bool:
     if isinstance(node, ast.BinOp):
-        return is_set(node.left) or is_set(node.right)
+        return is_set(node.left) or is_set(node.right) or of_keys(node)
     return isinstance(node, ast.Set | ast.SetComp) or called(node) in SET_MAKERS
+
+
+def of_keys(node: ast.AST) -> bool:
+    """Do sets of keys meet here? Keys alone are in the order in which they came."""
+    views = (node.left, node.right) if isinstance(node, ast.BinOp) else ()
+    calls = (view.func for view in views if isinstance(view, ast.Call))
+    return any(isinstance(func, ast.Attribute) and func.attr == "keys" for func in calls)
 
 
 def in_hash_order(node: ast.AST, harmless: set[ast.AST]) -> bool:
@@ -90,6 +97,7 @@ def test_the_model_has_no_clock_no_chance_no_environment_and_no_hash_order():
         "key = hash(program)",
         "for step in {1, 2}: ...",
         "for step in set(a) | b: ...",
+        "for name in a.keys() & b.keys(): ...",
         "steps = [step for step in frozenset(a)]",
         "steps = (step for step in {x for x in a})",
         "steps = list(set(a))",

@@ -62,12 +62,12 @@ def _declare_huge_page(p, pages, head, tail, *, allocated, cookie):
     ]
 
 
-def _declare_pages(p, pages, *, init, free, lru, anon):
+def _declare_pages(p, pages, *, init, free, lru, anon, bits):
     """What every page has; the LRU list and mappings where some page has them."""
     variables = [
-        p.array("count", pages, uint(3), init=init),
+        p.array("count", pages, uint(bits), init=init),
         p.array("buddy", pages, boolean, init=dict.fromkeys(free, 1)),
-        p.ghost_array("refs", pages, uint(3), init=init),
+        p.ghost_array("refs", pages, uint(bits), init=init),
         p.ghost_array("reused", pages, boolean),  # somebody else has been given the page since
     ]
     if lru:
@@ -93,20 +93,23 @@ def page_counts(
     huge=None,
     allocated=False,
     cookie=None,
+    count_bits=3,
+    again=False,
 ):
     """Declare the counts of `pages`, and give them with the functions that work on them.
 
     `init` are the counts, all of which are held, `free` the pages in the free lists, `lru` those on
     the LRU list, `anon` those that have a mapping until they are freed. `huge` are the head and the
     tail of the pages that can be a huge page, and are one from the start where `allocated`;
-    `cookie` is the type of the grace period that it remembers.
+    `cookie` is the type of the grace period that it remembers. A count has `count_bits` bits; where
+    the pages are a huge page `again` and again, a split resets what the next one begins with.
     """
     compound, cookies = huge is not None, cookie is not None
     lists, mappings = len(lru) > 0, len(anon) > 0
     mapcount_pins = compound and kernel.tail_pins == "mapcount"
     HEAD, TAIL = huge or (0, 0)
     *_, NONE = pages
-    variables = _declare_pages(p, pages, init=init, free=free, lru=lru, anon=anon)
+    variables = _declare_pages(p, pages, init=init, free=free, lru=lru, anon=anon, bits=count_bits)
     if compound:
         variables += _declare_huge_page(p, pages, *huge, allocated=allocated, cookie=cookie)
 
@@ -369,6 +372,8 @@ def page_counts(
         if cookies:
             assert timestamp == 0, "BUG_ON(page_tail->mapping)"
         smp_wmb()
+        if mapcount_pins and again:
+            WRITE_ONCE(tail_mapcount, 0)  # page_tail->_mapcount: from now on, mappings
         if mapcount_pins:
             atomic_sub(pins, count[HEAD])
             assert count[HEAD] > 0, "BUG_ON(page_count(head) <= 0)"

@@ -4,7 +4,10 @@ from math import sqrt
 
 import pytest
 
+from model.program import Program
 from model.schedulers.pct import Demotes, Pct
+from model.schedulers.pos import Pos
+from model.schedulers.scheduler import Scheduler
 from tests.programs.schedulers_4_4 import small_programs as small
 from tests.programs.schedulers_4_4.priorities import pct_probability
 from tests.programs.schedulers_4_4.sampling import expect_probability, failures
@@ -16,6 +19,16 @@ PUBLISHED_PCT = (
     (small.bluetooth_driver, {}, 16, 0.02455),
     (small.twostage, {}, 16, 0.16170),
     (small.reorder, {"setters": 2}, 10, 0.05410),
+)
+# The share of 20,000 executions that failed under POS.
+PUBLISHED_POS = (
+    (small.lazy01, {}, 0.52960),
+    (small.account, {}, 0.17040),
+    (small.bluetooth_driver, {}, 0.10600),
+    (small.twostage, {}, 0.09640),
+    (small.reorder, {"setters": 2}, 0.06630),
+    (small.reorder, {"setters": 3}, 0.02845),
+    (small.reorder, {"setters": 4}, 0.01185),
 )
 PUBLISHED_SCHEDULES = 20_000
 DEVIATIONS_MAX = 3.3
@@ -36,6 +49,19 @@ def test_pct_fails_as_often_as_it_must(source, parameters, demotes):
     scheduler = Pct(d=3, demotes=demotes).prepared(compiled)
     exact = pct_probability(compiled, d=3, k=scheduler.k, before=demotes is Demotes.BEFORE)
     expect_probability(compiled, scheduler, float(exact))
+
+
+@pytest.mark.parametrize(("source", "parameters", "share"), PUBLISHED_POS)
+def test_pos_fails_as_often_as_was_published(source, parameters, share):
+    expect_share(source.compile(**parameters), Pos(), share)
+
+
+def expect_share(compiled: Program, scheduler: Scheduler, share: float) -> None:
+    """Two samples of one probability differ by no more than they may."""
+    failing, schedules = failures(compiled, scheduler)
+    both = (failing + share * PUBLISHED_SCHEDULES) / (schedules + PUBLISHED_SCHEDULES)
+    deviation = sqrt(both * (1 - both) * (1 / schedules + 1 / PUBLISHED_SCHEDULES))
+    assert abs(failing / schedules - share) <= DEVIATIONS_MAX * deviation
 
 
 @pytest.mark.parametrize("depth", range(2, 5))

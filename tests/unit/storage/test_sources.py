@@ -94,3 +94,35 @@ def test_parameters_have_a_name_and_a_value():
     for wrong, said in ((["a"], "NAME=VALUE"), (["=1"], "NAME=VALUE"), (["a=1", "a=2"], "twice")):
         with pytest.raises(SourceError, match=said):
             parameters_of(wrong)
+
+
+def test_a_path_may_have_spaces_and_an_imported_program_does_not_count(tmp_path, monkeypatch):
+    folder = tmp_path / "my protocols"
+    folder.mkdir()
+    (folder / "neighbour of mine.py").write_text(FINE)
+    (folder / "neighbour_b.py").write_text(FINE.replace("first", "borrowed"))
+    text = "from neighbour_b import borrowed\n" + FINE.replace("first", "own")
+    (folder / "own.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert find_source("my protocols/neighbour of mine.py").name == "first"
+    assert find_source("./my protocols/own.py").name == "own"
+    assert find_source("./my protocols/own.py:borrowed").name == "borrowed"
+
+
+def test_a_dataclass_with_postponed_annotations_may_stand_beside_a_program(tmp_path):
+    head = "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+    text = head + FINE + "\n@dataclass\nclass Sizes:\n    pages: int = 2\n"
+    assert find_source(str(written(tmp_path, text))).name == "first"
+
+
+def test_a_syntax_error_is_shown_with_its_caret(tmp_path):
+    with pytest.raises(SourceError) as refused:
+        find_source(str(written(tmp_path, "x = 1\ny = (2 +* 3)\n")))
+    place, line, caret, *_ = str(refused.value).splitlines()
+    assert place.endswith("mine.py:2: not Python: invalid syntax")
+    assert line[caret.index("^")] == "*"
+
+
+def test_a_file_that_exits_is_answered_with_its_line(tmp_path):
+    with pytest.raises(SourceError, match=r"mine\.py:2: SystemExit: 3"):
+        find_source(str(written(tmp_path, "import sys\nsys.exit(3)\n")))

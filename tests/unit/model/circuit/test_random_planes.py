@@ -12,6 +12,7 @@ from model.circuit.native import LANES, compile_ir
 from model.circuit.random_planes import Sfc64, generator, mix
 from model.interpreter import Machine
 from model.schedulers.uniform_walk import DRAWS, UniformWalk
+from tests.differential.lockstep import Seen
 from tests.toy_programs import lost_update
 
 STATES = (
@@ -102,8 +103,8 @@ def test_lanes_decide_as_the_reference_does_on_their_bits():
             drawn = [source.next() for _ in range(planes)]
             for lane, machine in enumerate(machines):
                 bits = iter([plane >> lane & 1 for plane in drawn])
-                enabled = [int(machine.is_enabled(t)) for t in range(5)]
-                thread = walk.reference(program).choose(enabled, lambda bits=bits: next(bits))
+                seen = Seen([int(machine.is_enabled(t)) for t in range(5)])
+                thread = walk.reference(program).choose(seen, lambda bits=bits: next(bits))
                 stepping = np.nonzero(record[number, :5, 64 * word + lane])[0].tolist()
                 assert stepping == ([] if thread is None else [thread])
                 if thread is not None:

@@ -7,6 +7,7 @@ from model.circuit.netlist import Netlist
 from model.expressions import Local
 from model.program import BOOL, Body, Choose, Goto, Label, Oracle, Program, Site, Step, Thread
 from model.schedulers.uniform_walk import UniformLane, uniform_choice
+from tests.differential.lockstep import Seen
 from tests.unit.model.circuit.truth_tables import truth_tables
 
 
@@ -46,7 +47,7 @@ def test_the_circuit_chooses_as_the_reference_does(threads):
         for pattern in range(1 << bits):
             source = iter([pattern >> k & 1 for k in range(bits)])
             able = [enabled >> t & 1 for t in range(threads)]
-            expected = lane.choose(able, lambda source=source: next(source))
+            expected = lane.choose(Seen(able), lambda source=source: next(source))
             case = enabled | pattern << threads
             stepping = [t for t, table in enumerate(tables) if table >> case & 1]
             assert stepping == ([] if expected is None or not enabled else [expected])
