@@ -44,6 +44,7 @@ def measurements() -> dict[str, Measurement]:
     """All of them, by name, in the order of the table. Adding one is adding a line here."""
     known = (
         Measurement("engine", "the engine against scalar C, and compiling", engine_figures),
+        Measurement("wide", "the same for 25 threads of 130 steps of their own", wide_figures),
         Measurement("spin", "the explorer against Spin on the same program", spin_figures),
         Measurement(
             "explorer", "every state of thp_split with two lookups, as fixed", explorer_figures
@@ -96,8 +97,19 @@ def engine_figures() -> Figures:
     """Steps per second, ratio to scalar C, time to compile. Raises BenchError without gcc."""
     from workers.bench_engine import measurements as engine_measurements
 
+    return _with_gcc(engine_measurements)
+
+
+def wide_figures() -> Figures:
+    """The same of a program of many threads with much code. Raises BenchError without gcc."""
+    from workers.bench_wide import measurements as wide_measurements
+
+    return _with_gcc(wide_measurements)
+
+
+def _with_gcc(figures: Callable[[], Figures]) -> Figures:
     try:
-        return engine_measurements()
+        return figures()
     except FileNotFoundError as error:
         raise BenchError(f"{error}\n    install gcc, or leave it out with --only") from error
 

@@ -44,7 +44,7 @@ def measurements() -> dict[str, float]:
     two best turns.
     """
     program = reference_program()
-    engine, compile_seconds = _compiled_engine(program)
+    engine, compile_seconds = compiled_engine(program)
     found = compare(engine, pairs=PAIRS, turn_seconds=TURN_SECONDS)
     return {
         "thp_split.steps_per_second": max(found.circuit),
@@ -92,7 +92,7 @@ def _steps_per_second(one_block: Callable[[], int], turn_seconds: float) -> floa
     return steps / spent
 
 
-def _compiled_engine(program: Program) -> tuple[Engine, float]:
+def compiled_engine(program: Program) -> tuple[Engine, float]:
     """An engine, and the best time of making it a few times over."""
     best = float("inf")
     for _ in range(COMPILES):
