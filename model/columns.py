@@ -149,7 +149,8 @@ def _waiting(trace: Trace) -> list[Line]:
     ]
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """The text with accesses in their plain form where that says as much."""
     for pattern, plain in SHORTER:
         text = pattern.sub(plain, text)
     return text
@@ -169,7 +170,7 @@ def _in_columns(
     trailing = 1 if values else len(GAP)
     gaps = len(MARGIN) + len(GAP) * len(names) - trailing
     room = WIDTH_MAX - gaps - sum(column.width + 1 for column in values)
-    short = [replace(line, text=_short(line.text)) for line in lines]
+    short = [replace(line, text=shortened(line.text)) for line in lines]
     for candidate in (lines, short):
         widths = _natural_widths(candidate, names)
         if sum(widths.values()) <= room:
@@ -269,7 +270,7 @@ def _listed(lines: Sequence[Line], names: dict[int, str]) -> list[str]:
         changes = [f"{place} {old} -> {new}" for place, (old, new) in line.values.items()]
         bracket = f"  [{', '.join(changes)}]" if changes else ""
         head = f"{MARGIN}{names[line.thread]:<{width}}{GAP}"
-        text = _short(line.text) + line.note + bracket
+        text = shortened(line.text) + line.note + bracket
         listed += _paragraph(text.strip(), head, " " * (len(head) + 4))
     return listed
 

@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 from model.circuit.step_circuit import Bits, Stepper
 from model.interpreter import Trace, replay
 from model.known import Pairs, contains
-from model.program import Choose
 from model.schedule import Pick, Schedule
 from model.signature import Signature, signature_at, signature_of
 from model.trace import measure
-from model.validation import leaves
 
 CANDIDATES_MAX = 512
 
@@ -88,7 +86,7 @@ def run_candidates(
         if len(lanes) == 0:
             continue
         rows = np.array(
-            [_draw_row(stepper, candidates[i][position], states[i]) for i in lanes], np.uint8
+            [stepper.draw_row(candidates[i][position], states[i]) for i in lanes], np.uint8
         )
         before = states[lanes]
         stepped = stepper.step(before, threads[lanes], rows.reshape(len(lanes), -1))
@@ -102,19 +100,6 @@ def run_candidates(
                     results[lane] = tuple(executed[lane])
     assert states.shape == (count, width)
     return results
-
-
-def _draw_row(stepper: Stepper, pick: Pick, state: Bits) -> list[int]:
-    """The one-hot draw lines that give a pick its choices, in the order in which its step draws."""
-    lines = {key: 0 for key in stepper.draws}
-    if pick.choices:
-        step = stepper.program.step_at(pick.thread, stepper.pc_of(state, pick.thread))
-        offered = [op.options for op in leaves(step.ops) if isinstance(op, Choose)]
-        for number, value in enumerate(pick.choices):
-            for options in offered:
-                if (number, len(options)) in lines and value in options:
-                    lines[number, len(options)] = options.index(value)
-    return [int(lines[key] == value) for key in stepper.draws for value in range(key[1])]
 
 
 def _is_of(signature: Signature, stepper: Stepper, before: Bits, *, site: int, thread: int) -> bool:

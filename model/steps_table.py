@@ -59,7 +59,7 @@ def steps_table(trace: Trace) -> tuple[StepRow, ...]:
                 function=step.function,
                 line=step.line,
                 value=_assigned(program, event, known),
-                choices=_choices(program, event),
+                choices=choices_of(program, event),
                 changes=tuple(_shown(program.variable[c.variable], c) for c in event.changes),
                 preempted=number in cuts,
             )
@@ -90,7 +90,7 @@ def _assigned(program: Program, event: Event, known: dict[tuple[int, str], int])
     return None
 
 
-def _choices(program: Program, event: Event) -> tuple[str, ...]:
+def choices_of(program: Program, event: Event) -> tuple[str, ...]:
     """What the step chose; named where every choose() of the step was reached."""
     ops = leaves(step_of(program, event).ops)
     targets = [op.target.name for op in ops if isinstance(op, Choose)]

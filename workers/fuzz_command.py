@@ -1,6 +1,7 @@
 """The command `gracefuzz fuzz` and its options."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,6 +29,10 @@ Exit codes: 0 clean, 1 violations found, 2 wrong usage or a wrong program, 3 gra
 surroundings failed. Failures passed over with --exclude do not count. The same seed gives the same
 executions, on every machine.
 
+With --hint, FILE holds an interleaving: columns, as `failures show` prints them, or `thread: step`
+lines. Steps may be left out. It is followed, then executions around it are tried; what violates is
+minimized and printed, not stored, and otherwise the campaign goes on as without a hint.
+
 With --watch, it fuzzes again at every save of a Python file beside the program's, until Ctrl-C.
 
 With --open, the parameters named vary within what they declare, and others keep their values.
@@ -47,6 +52,8 @@ Examples:
   gracefuzz fuzz thp_split --param design=v3.1 --open all --time 1h
 
   gracefuzz fuzz ./my_lock.py --watch --time 10s
+
+  gracefuzz fuzz ./my_lock.py --hint idea.txt
 
   gracefuzz fuzz ./my_lock.py --schedules 1000000000 --workers 4 --json
 
@@ -109,6 +116,9 @@ FailingOn = Annotated[
 MetricsPort = Annotated[
     int | None, typer.Option(min=0, max=65535, help="Serve Prometheus metrics; 0: a free port.")
 ]
+HintFile = Annotated[
+    Path | None, typer.Option("--hint", metavar="FILE", help="Try this interleaving first.")
+]
 Watch = Annotated[bool, typer.Option("--watch", help="Again at every save of the file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -134,6 +144,7 @@ def fuzz_command(
     exclude: Excluded = None,
     fail_on: FailingOn = FailOn.ANY,
     metrics_port: MetricsPort = None,
+    hint: HintFile = None,
     watch: Watch = False,
     as_json: Json = False,
 ) -> None:
@@ -149,6 +160,8 @@ def fuzz_command(
 
     if opened and block is not None:
         raise typer.BadParameter("--block is one block of one program: leave out --open")
+    if opened and hint is not None:
+        raise typer.BadParameter("--hint is for one configuration: leave out --open")
     if blocks is not None and not opened:
         raise typer.BadParameter("--blocks says how much of each configuration: it needs --open")
     scheduler_named(scheduler)
@@ -172,6 +185,7 @@ def fuzz_command(
         only_new=fail_on is FailOn.NEW,
         metrics_port=metrics_port,
         as_json=as_json,
+        hint=hint,
     )
     try:
         code = int(start(wish))

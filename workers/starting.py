@@ -7,6 +7,7 @@ long as LLVM does, and both can go on at once.
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storage.sources import compile_source, find_source, text_of
@@ -38,6 +39,7 @@ class Wish:
     only_new: bool
     metrics_port: int | None
     as_json: bool
+    hint: Path | None = None
 
 
 def start(wish: Wish) -> "Verdict":
@@ -51,6 +53,12 @@ def start(wish: Wish) -> "Verdict":
 
         return fuzz_space(wish, source)
     program = compile_source(source, wish.parameters)
+    if wish.hint is not None:
+        from workers.hinting import show_hint
+        from workers.progress import Verdict
+
+        if show_hint(program, wish.hint, root_seed=wish.seed, as_json=wish.as_json):
+            return Verdict.VIOLATIONS
     if wish.workers > 0:
         from workers.fuzzing import fuzz
 

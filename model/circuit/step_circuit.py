@@ -24,7 +24,9 @@ from model.circuit.native import aligned, chunk_lanes, compile_ir
 from model.circuit.netlist import FALSE, Netlist
 from model.circuit.observe import observe
 from model.interpreter import Machine
-from model.program import UNBORN, Program
+from model.program import UNBORN, Choose, Program
+from model.schedule import Pick
+from model.validation import leaves
 
 Bits = NDArray[np.uint8]
 
@@ -140,6 +142,18 @@ class Stepper:
     def draws(self) -> list[tuple[int, int]]:
         """The draws of the program: (choices before it in its step, number of options)."""
         return draws_needed(self.program)
+
+    def draw_row(self, pick: Pick, state: Bits) -> list[int]:
+        """The one-hot draw lines that give a pick its choices, in the order of its step's draws."""
+        lines = {key: 0 for key in self.draws}
+        if pick.choices:
+            step = self.program.step_at(pick.thread, self.pc_of(state, pick.thread))
+            offered = [op.options for op in leaves(step.ops) if isinstance(op, Choose)]
+            for number, value in enumerate(pick.choices):
+                for options in offered:
+                    if (number, len(options)) in lines and value in options:
+                        lines[number, len(options)] = options.index(value)
+        return [int(lines[key] == value) for key in self.draws for value in range(key[1])]
 
     def step(self, states: Bits, threads: NDArray[np.int64], draws: Bits | None = None) -> Stepped:
         """Step state i by thread threads[i], which must be enabled in it.
