@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from model.expressions import FALSE, TRUE, Binary, Elem, Expr, Local, Var, binary, not_
+from model.commuting import swap_watched, watched
+from model.expressions import FALSE, TRUE, Binary, Elem, Expr, Local, Var, binary, not_, walk
 from model.folding import expressions_of
 from model.liveness import live_before
 from model.mutant_ops import (
@@ -45,16 +46,12 @@ from model.program import (
     Spawn,
     Step,
 )
+from model.unneeded import READERS, lock_watched, readers_are_seen
 from model.validation import leaves
 from model.variants import Locals, Variant, varied
 
 LOCKS = frozenset({"spin_lock", "mutex_lock"})
 UNLOCKS = frozenset({"spin_unlock", "mutex_unlock"})
-READERS = (
-    ("rcu_read_lock", "rcu_read_unlock"),
-    ("preempt_disable", "preempt_enable"),
-    ("local_irq_disable", "local_irq_enable"),
-)
 
 
 class Kind(StrEnum):
@@ -77,6 +74,7 @@ NOT_DERIVED = (
     "removing a trylock, and every lock that its body also tries",
     "splitting, setting: an RMW that shares its step with another access",
     "swapping where one needs the other, at a wait or a lock, and from one arm of a branch to both",
+    "deciding a branch on what choose() drew: that is the environment, and no check",
 )
 """What an author may expect of mutants and does not get."""
 
@@ -85,7 +83,7 @@ NOT_DERIVED = (
 class Mutant:
     """One mutant: where (`body`, `step`, `line`, `function`), and what, as a variant of `original`.
 
-    `proof` is None where no condition for doing the same is known.
+    `proof` is a variant of `watched`, None where no condition for doing the same is known.
     """
 
     kind: Kind
@@ -96,6 +94,7 @@ class Mutant:
     change: str
     original: Program
     variant: Variant
+    watched: Program
     proof: Variant | None = None
 
     @property
@@ -106,7 +105,7 @@ class Mutant:
     @property
     def difference(self) -> Program | None:
         """The program whose last site is violated where the mutant would do something else."""
-        return None if self.proof is None else varied(self.original, self.proof)
+        return None if self.proof is None else varied(self.watched, self.proof)
 
 
 Steps = dict[int, Step]
@@ -115,19 +114,20 @@ Steps = dict[int, Step]
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """Steps of one body to be replaced; `proof` are the same for a `difference`."""
+    """Steps of one body to be replaced; `proof` are the same for a `difference`, or all of it."""
 
     kind: Kind
     step: Step
     change: str
     steps: Steps
-    proof: Steps | None = None
+    proof: Steps | Variant | None = None
     locals: Locals = ()
 
 
 def mutants(program: Program) -> tuple[Mutant, ...]:
     """All mutants, in the order of bodies, kinds and steps; those with equal steps are one."""
     found: list[Mutant] = []
+    swapped = watched(program)
     for number, body in enumerate(program.bodies):
         if not is_protocol(body):
             continue
@@ -150,12 +150,19 @@ def mutants(program: Program) -> tuple[Mutant, ...]:
                         change.change,
                         program,
                         _variant(number, change.steps, change.locals),
-                        None
-                        if change.proof is None
-                        else _variant(number, change.proof, change.locals, DIFFERENCE),
+                        swapped if change.kind is Kind.SWAP else program,
+                        _proof(program, number, change),
                     )
                 )
     return tuple(found)
+
+
+def _proof(program: Program, number: int, change: _Change) -> Variant | None:
+    if change.kind is Kind.SWAP:
+        return swap_watched(program, number, change.steps, change.locals)
+    if isinstance(change.proof, dict):
+        return _variant(number, change.proof, change.locals, DIFFERENCE)
+    return change.proof
 
 
 def _is_as_before(body: Body, steps: tuple[tuple[int, Step], ...]) -> bool:
@@ -170,10 +177,13 @@ def _variant(number: int, steps: Steps, more: Locals, *sites: Site) -> Variant:
 
 def _branches(program: Program, body: Body) -> Iterator[_Change]:
     """Every branch of the control flow, decided one way and the other."""
+    readers = {function for pair in READERS for function in pair}
     for number, step in enumerate(body.steps):
+        if step.function in readers:
+            continue
         tests = [op for op in leaves(step.ops) if isinstance(op, If) and is_jump(op)]
         for place, op in enumerate(tests):
-            if mentions(op.test, lambda e: _is_ghost(program, e)):
+            if mentions(op.test, lambda e: _is_ghost(program, e)) or _is_drawn(body, op.test):
                 continue
             for holds, word in ((True, "always"), (False, "never")):
                 arm = op.then if holds else op.orelse
@@ -186,6 +196,17 @@ def _branches(program: Program, body: Body) -> Iterator[_Change]:
                     {number: replace(step, ops=with_branch(step.ops, place, arm))},
                     {number: replace(step, ops=with_branch(step.ops, place, check))},
                 )
+
+
+def _is_drawn(body: Body, test: Expr) -> bool:
+    """True where nothing but what choose() draws decides."""
+    every = [op for step in body.steps for op in leaves(step.ops)]
+    drawn = {op.target.name for op in every if isinstance(op, Choose)}
+    for op in every:
+        if isinstance(op, Assign) and isinstance(op.target, Local):
+            drawn.discard(op.target.name)
+    names = {part.name for part in walk(test) if isinstance(part, Local)}
+    return bool(names) and names <= drawn and not mentions(test, _is_place)
 
 
 def _is_ghost(program: Program, expr: Expr) -> bool:
@@ -370,7 +391,8 @@ def _locks(program: Program, body: Body) -> Iterator[_Change]:
         first = body.steps[min(n for n, found in touching.items() if set(found) & LOCKS)]
         if None not in steps.values():
             made = {number: step for number, step in steps.items() if step is not None}
-            yield _Change(Kind.LOCK, first, f"{lock} is not taken in {body.name}", made)
+            change = f"{lock} is not taken in {body.name}"
+            yield _Change(Kind.LOCK, first, change, made, lock_watched(program, body, lock))
 
 
 def _without(step: Step, names: set[str]) -> Step | None:
@@ -415,7 +437,8 @@ def _readers(program: Program, body: Body) -> Iterator[_Change]:
         if steps and None not in steps.values():
             made = {number: step for number, step in steps.items() if step is not None}
             first = body.steps[min(steps)]
-            yield _Change(Kind.RCU, first, f"{body.name} is no reader", made)
+            unseen = None if readers_are_seen(program) else Variant(sites=(DIFFERENCE,))
+            yield _Change(Kind.RCU, first, f"{body.name} is no reader", made, unseen)
 
 
 def _waits(program: Program, body: Body) -> Iterator[_Change]:

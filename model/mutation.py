@@ -10,12 +10,13 @@ end, count against the score.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
+from model.bisimulation import bisimilar
 from model.explore import Explored, Explorer, successors_of
 from model.expressions import FALSE
 from model.mutants import Kind, Mutant, mutants
@@ -24,6 +25,7 @@ from model.validation import leaves
 from model.variants import Place, Variant, variants_of
 
 MEMORY = 1 << 30
+COMPARED_MAX = 6_000
 ORACLES_TO_REACH = (Oracle.ASSERT, Oracle.INVARIANT, Oracle.AT_END)
 
 
@@ -119,7 +121,14 @@ def mutate(program: Program, *, states_max: int, note: Note = lambda done, of: N
     reached = {
         site: found.explored(len(seen) + k, every - {site}) for k, site in enumerate(asked)
     }
-    _prove([mutant for mutant in seen if judged[mutant].fate in SURVIVING], judged, states_max)
+    clean = not original.sites
+    left = [m for m in seen if judged[m].fate in SURVIVING and (clean or m.kind is not Kind.SWAP)]
+    for mutant in _equivalent(left, states_max):
+        judged[mutant] = replace(judged[mutant], fate=Fate.EQUIVALENT)
+    if clean:
+        left = [m for m in seen if judged[m].fate is Fate.SURVIVED]
+        for number in bisimilar(program, [_changed(m) for m in left], states_max=COMPARED_MAX):
+            judged[left[number]] = replace(judged[left[number]], fate=Fate.EQUIVALENT)
     return Mutation(
         program,
         original,
@@ -140,6 +149,12 @@ def _early(mutant: Mutant, unreached: frozenset[Place]) -> Fate | None:
     program = mutant.original
     replaced = [(b, pc) for b, pc in mutant.variant.steps if pc < len(program.bodies[b].steps)]
     return Fate.UNREACHED if unreached.issuperset(replaced) else None
+
+
+def _changed(mutant: Mutant) -> tuple[int, Variant]:
+    """The body that a mutant is of, and what is other in it."""
+    (body,) = {body for body, _ in mutant.variant.steps}
+    return body, mutant.variant
 
 
 class _Exploration:
@@ -178,18 +193,19 @@ def _judged(mutant: Mutant, explored: Explored, known: frozenset[int]) -> Judged
     return Judged(mutant, fate, None, explored.states)
 
 
-def _prove(survivors: Sequence[Mutant], judged: dict[Mutant, Judged], states_max: int) -> None:
-    """Find the survivors that are equivalent: the last site of their proofs is never violated."""
-    open_ = [mutant for mutant in survivors if mutant.proof is not None]
-    if not open_:
-        return
-    proofs = [mutant.proof for mutant in open_ if mutant.proof is not None]
-    found = _Exploration(open_[0].original, proofs, states_max)
-    last = len(found.variants.program.sites) - 1
-    for number, mutant in enumerate(open_):
-        explored = found.explored(number, frozenset(range(last)))
-        if explored.exhausted and last not in explored.sites:
-            judged[mutant] = replace(judged[mutant], fate=Fate.EQUIVALENT)
+def _equivalent(survivors: Sequence[Mutant], states_max: int) -> Iterator[Mutant]:
+    """The survivors of whose proofs every state is seen, and the last site is never violated."""
+    groups: dict[int, list[tuple[Mutant, Variant]]] = {}
+    for mutant in survivors:
+        if mutant.proof is not None:
+            groups.setdefault(id(mutant.watched), []).append((mutant, mutant.proof))
+    for group in groups.values():
+        found = _Exploration(group[0][0].watched, [proof for _, proof in group], states_max)
+        last = len(found.variants.program.sites) - 1
+        for number, (mutant, _) in enumerate(group):
+            explored = found.explored(number, frozenset(range(last)))
+            if explored.exhausted and last not in explored.sites:
+                yield mutant
 
 
 def _sites_to_reach(program: Program) -> list[int]:

@@ -55,9 +55,10 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """The program of several variants, numbered from 0; its `sites` are those of all."""
+    """The program of several variants of `original`, numbered from 0; `sites` are those of all."""
 
     program: Program
+    original: Program
 
     def start(self, number: int) -> Machine:
         """The initial state of a variant."""
@@ -104,7 +105,7 @@ def variants_of(program: Program, variants: Sequence[Variant]) -> Variants:
     tests = {v.failing: is_not(k) for k, v in enumerate(variants) if v.failing is not None}
     made = _failing(made, tests)
     validate(made)
-    return Variants(made)
+    return Variants(made, program)
 
 
 def is_not(number: int) -> Expr:

@@ -61,12 +61,16 @@ write, a lock or an RCU read lock removed from a body, inc_not_zero as plain inc
 read-modify-write, a wait that proceeds at once. It is caught where exploring it violates an oracle
 that the program itself never violates. The score is the share caught.
 
-Left out of the score are only the barriers, which sequential consistency cannot show, and mutants
-that the explorer proves equivalent: in every reachable state, what was mutated does what it did. No
-such condition is known of swaps and of removed locks: all their survivors count. Mutants of steps
-that no execution reaches cannot be told apart either, and are counted apart. A mutant with more
-than --states states is bounded, and counts as a survivor. Not derived: what `with atomic():` does
-at once is not split, orderings are not weakened, no trylock is removed.
+Left out of the score are only the barriers, which sequential consistency cannot show, mutants of
+steps that no execution reaches, and mutants that the explorer proves equivalent: in every reachable
+state, what was mutated does what it did; no thread can tell in which order two accesses were made;
+nobody ever waits for the lock; or what others and the oracles see is the same, step by step
+(branching bisimulation). A mutant with more than --states states is bounded, and counts as a
+survivor. Not derived: what `with atomic():` does at once is not split, orderings are not weakened,
+no trylock is removed.
+
+With --all, the library, over all cores: each program in every configuration that the Result: lines
+of its header call clean. A mutant is caught where one of these catches it.
 
 Steps, asserts and invariants that no execution of the program ever reaches are listed.
 
@@ -79,6 +83,8 @@ Examples:
   gracefuzz mutate find_get_page
 
   gracefuzz mutate ./my_lock.py --param threads=2 --states 5000000 --json
+
+  gracefuzz mutate --all
 """
 
 LIST_HELP = """
@@ -209,19 +215,43 @@ def export_command(
 
 
 def mutate_command(
-    program: Annotated[str, typer.Argument(help="A name of the library, or file.py[:name].")],
+    program: Annotated[
+        str | None, typer.Argument(help="A name of the library, or file.py[:name].")
+    ] = None,
     param: Params = None,
+    all_programs: Annotated[
+        bool, typer.Option("--all", help="The library, as its headers call it clean.")
+    ] = False,
     states: Annotated[
         int, typer.Option(min=1, help="About how many states to visit of each mutant.")
     ] = STATES_DEFAULT,
     as_json: Json = False,
 ) -> None:
     """Its mutants."""
+    if (program is None) is not all_programs:
+        raise typer.BadParameter("give a program, or --all")
+    if program is None:
+        if param:
+            raise typer.BadParameter("--all has the parameters of the headers: leave out --param")
+        _mutate_library(states, as_json=as_json)
+    else:
+        _mutate_program(program, param or [], states, as_json=as_json)
+
+
+def _mutate_library(states: int, *, as_json: bool) -> None:
+    from service.mutating_library import library_json, library_lines, library_scores, survive
+
+    found = library_scores(states_max=states)
+    _print(library_json(found) if as_json else library_lines(found))
+    raise typer.Exit(SURVIVORS if survive(found) else 0)
+
+
+def _mutate_program(program: str, param: list[str], states: int, *, as_json: bool) -> None:
     from model.mutation import TooLarge, mutate
     from service.mutating import mutation_json, mutation_lines, show_progress
     from storage.sources import compile_source, find_source, parameters_of
 
-    compiled = compile_source(find_source(program), parameters_of(param or []))
+    compiled = compile_source(find_source(program), parameters_of(param))
     try:
         found = mutate(compiled, states_max=states, note=show_progress)
     except TooLarge as error:

@@ -53,6 +53,7 @@ def measurements() -> dict[str, Measurement]:
             "coverage", "campaigns without coverage against those with it", coverage_figures
         ),
         Measurement("proof", "all programs explored, failures minimized", proof_figures),
+        Measurement("mutation", "the mutants of the library, some minutes", mutation_figures),
         Measurement(
             "first_failure_seconds",
             "from the command to a stored, minimized failure, in one process",
@@ -144,6 +145,13 @@ def proof_figures() -> Figures:
     from workers.bench_proof import measurements as proof_measurements
 
     return proof_measurements()
+
+
+def mutation_figures() -> Figures:
+    """The share of the library's mutants that its oracles catch, and the processor's seconds."""
+    from workers.bench_mutation import measurements as mutation_measurements
+
+    return mutation_measurements()
 
 
 def first_failure_seconds(*, workers: int) -> float:

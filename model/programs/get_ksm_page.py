@@ -67,6 +67,8 @@ def get_ksm_page(p):
         refs[PAGE] += found and p.recheck
         if p.reader:
             rcu_read_unlock()
+        if not found:
+            assert refs[PAGE] == 0 or reused[PAGE] == 1, "a node is dropped whose page is in use"
         if found:
             with atomic("use the page"):
                 assert buddy[PAGE] == 0, "page used after it was freed"

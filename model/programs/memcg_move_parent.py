@@ -112,6 +112,7 @@ def memcg_move_parent(p):
         get_page(page)
         WRITE_ONCE(page_lru[page], 0)
         WRITE_ONCE(on_list[page], 0)
+        assert lru_lock == 1, "LRU list changed without lru_lock"
         spin_unlock(lru_lock)
         return True
 
@@ -119,6 +120,7 @@ def memcg_move_parent(p):
         spin_lock(lru_lock)
         WRITE_ONCE(page_lru[page], 1)
         WRITE_ONCE(on_list[page], 1)
+        assert lru_lock == 1, "LRU list changed without lru_lock"
         spin_unlock(lru_lock)
         put_page(page)
 

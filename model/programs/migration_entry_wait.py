@@ -79,6 +79,7 @@ def migration_entry_wait(p):
         if entry != PTE_MIGRATION:
             if p.pte_locked:
                 spin_unlock(page_table_lock)
+            assert pte != PTE_MIGRATION, "a fault returns to a migration entry"
             return
         if p.wait == "reference":
             if p.reader:
@@ -100,6 +101,7 @@ def migration_entry_wait(p):
                 return
             queue_on(OLD)
         wait_event(READ_ONCE(locked[OLD]) == 0)  # wait_on_page_locked()
+        assert pte != PTE_MIGRATION, "a fault returns to a migration entry"
         if p.wait == "reference":
             if p.pte_locked:
                 with atomic("done with the page"):
@@ -149,5 +151,6 @@ def migration_entry_wait(p):
 
     @p.at_end
     def no_page_is_lost():
+        assert count[OLD] == refs[OLD] and count[NEW] == refs[NEW], "a reference is left, or lacks"
         assert slot == OLD or buddy[OLD] == 1, "page leaked"
         assert slot == NEW or buddy[NEW] == 1, "new page leaked"

@@ -41,6 +41,7 @@ def remove_mapping(p):
     content = p.shared("content", boolean)
     dirty = p.shared("dirty", boolean)
     tree_lock = p.spinlock("tree_lock")
+    busy = p.ghost("busy", boolean)  # reclaim has found the page in use
 
     def use_and_put():
         writes = choose(False, True)
@@ -86,6 +87,7 @@ def remove_mapping(p):
                 return False
         frozen = freeze_refs()
         if not frozen:
+            busy = 1
             return False
         if p.dirty == "last":
             if READ_ONCE(dirty):
@@ -109,3 +111,9 @@ def remove_mapping(p):
                 assert content == 0, "dirty page freed"
                 count[PAGE] = 0
             free_hot_cold_page(PAGE)
+
+    @p.at_end
+    def every_reference_is_somebody_s():
+        assert count[PAGE] == refs[PAGE], "a reference is left, or lacks"
+        assert buddy[PAGE] == (count[PAGE] == 0), "page leaked"
+        assert slot == NONE or dirty == 1 or busy == 1, "a clean page that nobody uses is kept"

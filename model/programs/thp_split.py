@@ -189,8 +189,18 @@ def thp_split(p):
         spin_lock(page_table_lock)
         WRITE_ONCE(mapcount, 1)  # page_add_new_anon_rmap()
         WRITE_ONCE(pmd, PMD_HUGE)  # set_pmd_at()
+        assert page_table_lock == 1, "pmd changed without page_table_lock"
         spin_unlock(page_table_lock)
 
     p.thread()(mapping.get_user_pages)
     p.thread()(mapping.unmap)
     p.thread()(mapping.split_huge_page_pmd)
+
+    if p.free_check:  # else it leaks in silence
+
+        @p.at_end
+        def no_page_is_lost():
+            assert buddy[HEAD] == 1 or refs[HEAD] != 0, "head leaked"
+            assert buddy[TAIL] == 1 or refs[TAIL] != 0 or (huge == 1 and refs[HEAD] != 0), (
+                "tail leaked"
+            )

@@ -1,53 +1,13 @@
 """Every program of the library does what the `Result:` lines in its own header say."""
 
-import re
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 
+from model.claims import Claim, claims_of
 from model.explore import explore
 from model.language.declare import Operation, Option, Patch, ProgramSource
 from model.library import PROGRAMS
 
 STATES_MAX = 4_000_000
-LINE = re.compile(r"Result: (?P<verdict>\w+)(?: \((?P<given>[^)]*)\))?(?:: (?P<sentence>.+))?")
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One line of a header: what a program with these parameters does, and which oracle says so."""
-
-    source: ProgramSource
-    verdict: str
-    parameters: tuple[tuple[str, str], ...]
-    sentence: str | None
-
-    def __str__(self) -> str:
-        given = ",".join(f"{name}={value}" for name, value in self.parameters)
-        return f"{self.source.name}({given})"
-
-
-def claims_of(source: ProgramSource) -> list[Claim]:
-    """The claims in the header of a program's file, every one of which must parse."""
-    header = Path(source.file).read_text(encoding="utf-8").split('"""')[1]
-    claims = []
-    for line in header.splitlines():
-        if not line.startswith("Result:"):
-            continue
-        match = LINE.fullmatch(line)
-        assert match is not None and match["verdict"] in ("ok", "violation"), line
-        pairs = [pair.partition("=") for pair in (match["given"] or "").split(", ") if pair]
-        claims.append(
-            Claim(
-                source,
-                match["verdict"],
-                tuple((name, value) for name, _, value in pairs),
-                match["sentence"],
-            )
-        )
-    return claims
-
 
 CLAIMS = [claim for source in PROGRAMS.values() for claim in claims_of(source)]
 

@@ -66,6 +66,7 @@ def huge_pmd(p, mm, pages, *, cookies=False, parks=False, again=False):
         if entry == PMD_HUGE:  # zap_huge_pmd()
             WRITE_ONCE(pmd, PMD_NONE)
             WRITE_ONCE(mapcount, 0)  # page_remove_rmap()
+            assert page_table_lock == 1, "pmd changed without page_table_lock"
             spin_unlock(page_table_lock)
             refs[HEAD] -= 1
         else:  # zap_pte_range()

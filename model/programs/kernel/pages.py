@@ -177,6 +177,7 @@ def page_counts(
                 spin_lock(lru_lock)
                 WRITE_ONCE(page_lru[page], 0)
                 WRITE_ONCE(on_list[page], 0)  # del_page_from_lru()
+                assert lru_lock == 1, "LRU list changed without lru_lock"
                 spin_unlock(lru_lock)
         if mappings:
             WRITE_ONCE(mapping[page], 0)
@@ -378,6 +379,7 @@ def page_counts(
             atomic_sub(pins, count[HEAD])
             assert count[HEAD] > 0, "BUG_ON(page_count(head) <= 0)"
         clear_bit(PG_head, flags[HEAD])  # ClearPageCompound()
+        assert compound_lock == 1, "huge page split without compound_lock"
         spin_unlock(compound_lock)
         refs[TAIL] -= 1
         put_page(TAIL)

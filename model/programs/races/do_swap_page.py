@@ -75,6 +75,7 @@ def do_swap_page(p):
     content = p.array("content", places, uint(2))
     ptl = p.spinlock("ptl")
     stored = p.ghost("stored", uint(2))  # what user space has stored
+    swapped_out = p.ghost("swapped_out", boolean)
 
     def swap_in(page):
         """do_swap_page() where SWP_SYNCHRONOUS_IO lets it bypass the swap cache."""
@@ -118,8 +119,15 @@ def do_swap_page(p):
         spin_lock(ptl)  # try_to_unmap_one()
         atomic_or(COUNT, swap_map)  # swap_duplicate()
         WRITE_ONCE(pte, S1)
+        swapped_out = 1
         spin_unlock(ptl)
         written = READ_ONCE(content[page])  # pageout()
         WRITE_ONCE(content[S1], written)
         WRITE_ONCE(swap_cache, NONE)  # __remove_mapping()
         atomic_and(COUNT, swap_map)
+
+    @p.at_end
+    def what_was_stored_is_there():
+        assert pte != S1 or swapped_out == 1, "nobody maps what two fault on"
+        assert content[pte] == stored, "what user space has stored is lost"
+        assert swap_map == (COUNT if pte == S1 else FREE), "a swap entry is leaked, or lost"

@@ -57,6 +57,11 @@ def ep_remove_mutex_unlock(p):
     wait_lock = p.spinlock("wait_lock")  # ep->mtx.wait_lock
     sleeping = p.shared("sleeping", boolean)
     freed = p.ghost("freed", boolean)
+    holders = p.ghost("holders", uint(2))
+
+    def acquired():
+        holders += 1
+        assert holders == 1, "two hold the mutex"
 
     def mutex_is_there():
         assert freed == 0, "KASAN: use of a freed struct eventpoll"
@@ -72,10 +77,12 @@ def ep_remove_mutex_unlock(p):
     def lock():
         """mutex_lock(), __mutex_lock_common()."""
         if atomic_cmpxchg_acquire(owner, 0, HELD) == 0:
+            acquired()
             return
         spin_lock(wait_lock)
         if not trylock():
             atomic_or(MUTEX_FLAG_WAITERS, owner)  # __mutex_add_waiter()
+            assert wait_lock == 1, "lockdep_assert_held(&lock->wait_lock)"
             WRITE_ONCE(sleeping, 1)  # set_current_state()
             while not trylock():
                 spin_unlock(wait_lock)
@@ -87,13 +94,17 @@ def ep_remove_mutex_unlock(p):
                 spin_lock(wait_lock)
             WRITE_ONCE(sleeping, 0)
             atomic_and(HELD, owner)  # __mutex_remove_waiter()
+            assert wait_lock == 1, "lockdep_assert_held(&lock->wait_lock)"
+        acquired()
         spin_unlock(wait_lock)
 
     def unlock():
         """mutex_unlock(), __mutex_unlock_slowpath()."""
         if atomic_cmpxchg_release(owner, HELD, 0) == HELD:
+            holders -= 1
             return
         flags = atomic_fetch_and_release(MUTEX_FLAG_WAITERS, owner)
+        holders -= 1
         if flags & MUTEX_FLAG_WAITERS == 0:
             return
         spin_lock(wait_lock)
@@ -126,3 +137,7 @@ def ep_remove_mutex_unlock(p):
     @p.thread()
     def ep_clear_and_put():
         put_ep()
+
+    @p.at_end
+    def the_last_reference_frees():
+        assert freed == 1, "struct eventpoll leaked"

@@ -75,6 +75,7 @@ def find_get_pages(p):
             elif not atomic_inc_not_zero(count):
                 look_again(slot, page)
             else:
+                assert page == PAGE, "a reference is taken on what is no page"
                 now = radix_tree_deref_slot(slot)
                 if now == page:
                     return page
@@ -88,6 +89,8 @@ def find_get_pages(p):
         rcu_read_unlock()
         if page != NULL:
             atomic_dec(count)
+        else:
+            assert rnode == NULL, "a page is not found that is in the tree"
 
     def radix_tree_node_rcu_free(node):
         with atomic("kmem_cache_free(radix_tree_node_cachep, node)"):
@@ -102,3 +105,7 @@ def find_get_pages(p):
         call_rcu(radix_tree_node_rcu_free, 0)
         if atomic_cmpxchg(count, 1, 0) == 1:  # page_freeze_refs()
             WRITE_ONCE(rnode, NULL)  # radix_tree_delete()
+
+    @p.at_end
+    def no_reference_is_left():
+        assert count == (rnode != NULL), "a reference is left, or lacks"

@@ -49,6 +49,7 @@ def folio_isolate_lru(p):
         if test_bit(0, PG_lru):
             spin_lock(lru_lock)
             WRITE_ONCE(lru, 0)  # lruvec_del_folio()
+            assert lru_lock == 1, "lockdep_assert_held(&lruvec->lru_lock)"
             clear_bit(0, PG_lru)
             spin_unlock(lru_lock)
         with atomic("free_frozen_pages(folio)"):
@@ -74,6 +75,7 @@ def folio_isolate_lru(p):
             atomic_inc(refcount)  # folio_get()
         spin_lock(lru_lock)
         WRITE_ONCE(lru, 0)  # lruvec_del_folio()
+        assert lru_lock == 1, "lockdep_assert_held(&lruvec->lru_lock)"
         spin_unlock(lru_lock)
         return True
 
@@ -81,3 +83,9 @@ def folio_isolate_lru(p):
     def isolate_and_put_back():
         if atomic_read(refcount) != 0 and isolate():
             folio_put()
+
+    @p.at_end
+    def every_reference_is_somebody_s():
+        assert refcount == (p.version == "revert"), "a reference is left, or lacks"
+        assert freed == (refcount == 0), "folio leaked"
+        assert lru == 0, "a folio stays on a list"

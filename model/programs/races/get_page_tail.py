@@ -121,3 +121,7 @@ def get_page_tail(p):
         put_page(HEAD)
         refs[TAIL] -= 1
         put_page(TAIL)
+
+    @p.at_end
+    def no_page_is_lost():
+        assert buddy[HEAD] == 1 and buddy[TAIL] == 1, "page leaked"

@@ -45,6 +45,11 @@ def gup_fast_collapse(p):
     count = p.shared("count", uint(2), init=1)
     pinned = p.ghost("pinned", boolean)
     freed = p.ghost("freed", boolean)
+    collapsing = p.ghost("collapsing", boolean)
+    taken = p.ghost("taken", boolean)  # GUP-fast had a reference
+
+    def may_fail():
+        assert collapsing == 1, "GUP-fast fails, and nobody takes the page away"
 
     def put_page():
         if atomic_dec_and_test(count):
@@ -53,16 +58,22 @@ def gup_fast_collapse(p):
     @p.thread()
     def gup_pte_range():
         if READ_ONCE(pmd) != PMD_TABLE:
+            may_fail()
             return
         if READ_ONCE(pte) == 0:
+            may_fail()
             return
         if not atomic_inc_not_zero(count):  # try_grab_folio()
+            may_fail()
             return
+        taken = 1
         if p.fixed:
             if READ_ONCE(pmd) != PMD_TABLE:
+                may_fail()
                 put_page()
                 return
         if READ_ONCE(pte) == 0:
+            may_fail()
             put_page()
             return
         pinned = 1
@@ -70,6 +81,7 @@ def gup_fast_collapse(p):
     @p.thread()
     def collapse_huge_page():
         WRITE_ONCE(pmd, PMD_NONE)  # pmdp_collapse_flush()
+        collapsing = 1
         if atomic_read(count) != 1:  # __collapse_huge_page_isolate()
             WRITE_ONCE(pmd, PMD_TABLE)
             return
@@ -81,3 +93,9 @@ def gup_fast_collapse(p):
     def what_is_pinned_is_mapped():
         assert pinned == 0 or pmd != PMD_HUGE, "a page is pinned that its address has lost"
         assert pinned == 0 or freed == 0, "a pinned page is freed"
+        assert freed == (count == 0), "a page is freed with a count, or not without"
+
+    @p.at_end
+    def every_reference_is_somebody_s():
+        assert count == pinned + (pmd == PMD_TABLE), "a reference is left, or lacks"
+        assert pmd == PMD_HUGE or taken == 1, "khugepaged gives up, and nobody had a reference"

@@ -62,6 +62,7 @@ def lock_vma_under_rcu(p):
     vm_refcnt = p.shared("vm_refcnt", uint(3), init=1)
     vma_writer_wait = p.array("vma_writer_wait", mms, boolean)
     mm_count = p.array("mm_count", mms, uint(2), init=1)
+    leaving = p.ghost("leaving", boolean)  # munmap() has begun
 
     def mmdrop(mm):
         atomic_dec_and_test(mm_count[mm])
@@ -76,12 +77,14 @@ def lock_vma_under_rcu(p):
     @p.thread()
     def lock_vma():
         if READ_ONCE(mm_mt[MM1]) == 0:  # mas_walk()
+            assert leaving == 1, "a VMA is not locked that nobody unmaps"
             return
         if not refcount_inc_not_zero_acquire(vm_refcnt):  # vma_start_read()
             return
         if p.fixed:
             mm = READ_ONCE(vm_mm)
             if mm != MM1:
+                assert leaving == 1, "a VMA is not locked that nobody unmaps"
                 atomic_inc(mm_count[mm])  # mmgrab()
                 assert mm_count[mm] > 1, "mmgrab() of a freed struct mm_struct"
                 vma_refcount_put()
@@ -106,10 +109,16 @@ def lock_vma_under_rcu(p):
     @p.thread()
     def munmap_and_reuse():
         WRITE_ONCE(mm_mt[MM1], 0)
+        leaving = 1
         vma_mark_detached(MM1)
         WRITE_ONCE(vm_mm, MM2)  # vm_area_free(), vm_area_alloc(mm2)
         WRITE_ONCE(mm_mt[MM2], 1)
         atomic_set_release(vm_refcnt, 1)  # vma_mark_attached()
         WRITE_ONCE(mm_mt[MM2], 0)  # exit_mmap()
         vma_mark_detached(MM2)
+        assert vm_refcnt == 0, "a VMA is freed that a reader holds"
         mmdrop(MM2)
+
+    @p.at_end
+    def nothing_is_leaked():
+        assert mm_count[MM1] == 1 and mm_count[MM2] == 0, "an mm_struct is leaked"

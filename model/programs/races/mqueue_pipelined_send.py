@@ -51,12 +51,15 @@ def mqueue_pipelined_send(p):
     usage = p.shared("usage", uint(2), init=1)  # the task_struct's
     message = p.shared("message", boolean)
     on_stack = p.ghost("on_stack", boolean)
+    received = p.ghost("received", boolean)
 
     @p.thread()
     def receive():
         spin_lock(info_lock)
         if READ_ONCE(message) != 0:
             spin_unlock(info_lock)
+            assert message == 1, "a message is received that nobody sent"
+            received = 1
             return
         WRITE_ONCE(task, 1)
         on_stack = 1
@@ -65,10 +68,14 @@ def mqueue_pipelined_send(p):
         if READ_ONCE(state) == STATE_READY:
             smp_acquire__after_ctrl_dep()
             on_stack = 0
+            received = 1
             return
         spin_lock(info_lock)
         if READ_ONCE(state) != STATE_READY:
             WRITE_ONCE(waiting, 0)
+            assert message == 0, "a receiver times out beside a message"
+        else:
+            received = 1
         spin_unlock(info_lock)
         on_stack = 0
 
@@ -96,3 +103,8 @@ def mqueue_pipelined_send(p):
         else:
             WRITE_ONCE(message, 1)
             spin_unlock(info_lock)
+
+    @p.at_end
+    def nothing_is_lost():
+        assert received == 1 or message == 1, "a message is lost"
+        assert usage == 1, "a reference to the task_struct is left, or lacks"

@@ -73,6 +73,7 @@ def smp_call_function_many(p):
         atomic_set(refs, weight)
         spin_lock(queue_lock)
         WRITE_ONCE(queued, 1)
+        assert queue_lock == 1, "call_function.queue changed without its lock"
         spin_unlock(queue_lock)
         if mask & (1 << CPU1):
             WRITE_ONCE(ipi[CPU1], 1)
@@ -96,6 +97,7 @@ def smp_call_function_many(p):
         if left == 0:
             spin_lock(queue_lock)
             WRITE_ONCE(queued, 0)
+            assert queue_lock == 1, "call_function.queue changed without its lock"
             spin_unlock(queue_lock)
             WRITE_ONCE(locked, 0)
 

@@ -57,6 +57,11 @@ def try_get_compound_head(p):
     count = p.array("count", pages, uint(2), init={HEAD: 1})
     flags = p.shared("flags", uint(1), init=1 << PG_head)  # HEAD's
     buddy = p.array("buddy", pages, boolean)
+    refs = p.ghost_array("refs", pages, uint(2), init={HEAD: 1})  # who holds one, and is no lookup
+    zapping = p.ghost("zapping", boolean)
+
+    def may_fail():
+        assert zapping == 1, "GUP-fast fails, and nobody takes the page away"
 
     def put_page(page):
         if atomic_dec_and_test(count[page]):
@@ -74,29 +79,43 @@ def try_get_compound_head(p):
     def gup_pte_range():
         page = READ_ONCE(pte)
         if page == NONE:
+            may_fail()
             return
         head = READ_ONCE(head_of[page])
         if not atomic_inc_not_zero(count[head]):
+            may_fail()
             return
         if p.fixed:
             if READ_ONCE(head_of[page]) != head:
+                may_fail()
                 put_page(head)
                 return
         if READ_ONCE(pte) != page:
+            may_fail()
             put_page(head)
             return
         assert head_of[page] == head, "a page is returned, and another one is pinned"
+        refs[head] += 1
 
     @p.thread()
     def zap_and_fault():
         WRITE_ONCE(pte, NONE)
+        zapping = 1
+        refs[HEAD] -= 1
         put_page(HEAD)
         with atomic("alloc_page() gives HEAD to somebody"):
             wait_event(buddy[HEAD] == 1, may_end_here=True)
             buddy[HEAD] = 0
         atomic_set(count[HEAD], 1)
+        refs[HEAD] += 1
         with atomic("alloc_page() gives TAIL"):
             wait_event(buddy[TAIL] == 1, may_end_here=True)
             buddy[TAIL] = 0
         atomic_set(count[TAIL], 1)
+        refs[TAIL] += 1
         WRITE_ONCE(pte, TAIL)
+
+    @p.at_end
+    def every_reference_is_somebody_s():
+        assert count[HEAD] == refs[HEAD], "a reference to HEAD is left, or lacks"
+        assert buddy[HEAD] == (count[HEAD] == 0), "HEAD is free with a count, or leaked"

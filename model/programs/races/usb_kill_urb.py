@@ -54,10 +54,12 @@ def usb_kill_urb(p):
         if atomic_read(use_count) != 0:  # wait_event(), with the barrier of its own
             spin_lock(wait_lock)  # prepare_to_wait_event()
             WRITE_ONCE(queued, 1)
+            assert wait_lock == 1, "wait queue changed without its lock"
             smp_store_mb(asleep, 1)  # set_current_state()
             spin_unlock(wait_lock)
             if atomic_read(use_count) != 0:
                 wait_event(READ_ONCE(asleep) == 0)  # schedule()
+        assert use_count == 0, "usb_kill_urb() returns while the urb is in use"
         atomic_dec(reject)
 
     @p.thread()
@@ -72,6 +74,7 @@ def usb_kill_urb(p):
             rejected = atomic_read(reject)
         if rejected != 0:
             spin_lock(wait_lock)  # wake_up()
+            assert wait_lock == 1, "lockdep_assert_held(&wq_head->lock)"
             if READ_ONCE(queued) != 0:
                 WRITE_ONCE(asleep, 0)
             spin_unlock(wait_lock)

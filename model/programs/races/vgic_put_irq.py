@@ -71,6 +71,7 @@ def vgic_put_irq(p):
     pending_release = p.array("pending_release", irqs, boolean)
     xa_lock = p.spinlock("xa_lock")
     freed = p.ghost_array("freed", irqs, boolean)
+    held = p.ghost("held", boolean)  # vgic_add_lpi() has been given OLD
 
     def put_last_reference(irq):
         """True with the lock held, where this was the last reference."""
@@ -131,13 +132,20 @@ def vgic_put_irq(p):
         spin_lock(xa_lock)
         irq = READ_ONCE(lpi_xa)
         if irq == NULL or not refcount_inc_not_zero(refcount[irq]):
-            refcount_set(refcount[NEW], 1)
+            refcount_set(refcount[NEW], 1)  # vgic_add_lpi()'s own
             WRITE_ONCE(lpi_xa, NEW)
             if p.fixed and irq != NULL:
                 assert freed[irq] == 0, "an LPI is freed twice"
                 freed[irq] = 1
+        else:
+            held = 1
         spin_unlock(xa_lock)
+
+    @p.invariant
+    def what_is_freed_has_no_reference():
+        assert freed[OLD] == 0 or refcount[OLD] == 0, "an LPI is freed while it is referenced"
 
     @p.at_end
     def what_nobody_holds_is_freed():
+        assert refcount[OLD] == held, "a reference to an LPI is left, or lacks"
         assert refcount[OLD] != 0 or freed[OLD] == 1, "an LPI is leaked"
