@@ -63,8 +63,8 @@ def test_adaptive_schedulers_get_no_figures():
 
 
 def test_no_scheduler_that_there_is_learns_from_executions():
-    """One that does is left out of both here, and what is said of it is that it does."""
-    assert set(SCHEDULERS) == INDEPENDENT_SCHEDULERS
+    """A new one is listed where it does not; where it does, no estimate is shown of it."""
+    assert set(SCHEDULERS) <= INDEPENDENT_SCHEDULERS
 
 
 COVERAGES = st.builds(
