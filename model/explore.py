@@ -13,9 +13,10 @@ came from.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from model.circuit.successors import Expanded, Move, Successors, came_from
 from model.circuit.visited import Rows, Visited
 from model.interpreter import Event, Machine, Trace, advance
 from model.program import Program
+from model.signature import Signature, signature_at, signature_of
 from model.symmetry import NO_SYMMETRY
 from model.symmetry import symmetry as interchangeable
 
@@ -32,6 +34,9 @@ MEMORY = 2 << 30
 STEPS_AT_ONCE = 1 << 19
 
 Snapshot = dict[str, NDArray[np.generic]]
+Kind = int
+"""A way in which executions end: oracle site << 32 | thread << 16 | code of its step."""
+Name = TypeVar("Name")
 
 
 class Verdict(StrEnum):
@@ -49,8 +54,9 @@ class Explored:
     `states` counts the distinct states from which executions go on, `frontier` those of them that
     have not been stepped, `transitions` the steps taken: each enabled thread with each combination
     of its choices. `depth` counts the layers. `sites` maps each violated oracle site to the number
-    of steps of its shortest violation; `exhausted` says that every reachable state was stepped,
-    `reduced` that states stand for others of the same kind, `discarded` that some step was.
+    of steps of its shortest violation, `signatures` each signature; `exhausted` says that every
+    reachable state was stepped, `reduced` that states stand for others of the same kind,
+    `discarded` that some step was.
     Where states were told apart by their hashes only, `exact` is false, and `coverage` estimates
     the share of the states met that were not taken for others.
     """
@@ -63,6 +69,7 @@ class Explored:
     reduced: bool
     discarded: bool
     sites: dict[int, int]
+    signatures: dict[Signature, int]
     exact: bool = True
     coverage: float = 1.0
 
@@ -106,7 +113,8 @@ class Explorer:
         self._visited.insert(self.successors.row_of(self._start))
         self._expanded, self._layer_end = 0, 1
         self._chunks: list[tuple[int, int]] = []
-        self._found: dict[int, tuple[int, int]] = {}
+        self._threads = np.array([move.thread for move in self.successors.moves])
+        self._found: dict[Kind, tuple[int, int]] = {}
         self._wanted: dict[int, Rows] = {}
         self.transitions, self.depth = 0, 1
         self.discarded = False
@@ -138,7 +146,7 @@ class Explorer:
             if len(self._chunks) in self._wanted:
                 self._wanted[len(self._chunks)] = rows.copy()
             expanded = self.successors.expand(rows)
-            self._note(expanded)
+            self._note(rows, expanded)
             self._visited.insert(expanded.rows)
             if self._visited.full:
                 # The chunk is stepped again where an exploration with more memory goes on.
@@ -158,7 +166,10 @@ class Explorer:
             exhausted=not self.frontier,
             reduced=bool(self.successors.alike),
             discarded=self.discarded,
-            sites={site: depth for site, (depth, _) in self._found.items()},
+            sites=_shortest((kind >> 32, depth) for kind, (depth, _) in self._found.items()),
+            signatures=_shortest(
+                (self._signature(kind), depth) for kind, (depth, _) in self._found.items()
+            ),
             exact=not self.bitstate,
             coverage=self._visited.coverage if isinstance(self._visited, BitState) else 1.0,
         )
@@ -169,11 +180,24 @@ class Explorer:
         Raises KeyError where no violation of the site has been found. After a bitstate exploration
         this takes as long as exploring up to that depth.
         """
-        steps, chunk = self._found[site]
+        return self._trace({kind: at for kind, at in self._found.items() if kind >> 32 == site})
+
+    def trace_of(self, signature: Signature) -> Trace:
+        """The same for a signature."""
+        found = self._found.items()
+        return self._trace({kind: at for kind, at in found if self._signature(kind) == signature})
+
+    def _trace(self, found: dict[Kind, tuple[int, int]]) -> Trace:
+        """A shortest execution that ends in one of these ways."""
+        if not found:
+            raise KeyError("no such violation has been found")
+        kind = min(found, key=found.__getitem__)
+        steps, chunk = found[kind]
         rows_of = self._rows_of(chunk)
         rows = rows_of(chunk)
         expanded = self.successors.expand(rows)
-        number, move = came_from(int(expanded.ends[expanded.codes == 1 + site][0]))
+        of_kind = self._kinds(rows, expanded) == kind
+        number, move = came_from(int(expanded.ends[of_kind][0]))
         path = [(self.successors.moves[move], rows[:0])]
         while row := self._chunk_begin(chunk) + number:
             after = rows[number : number + 1]
@@ -187,11 +211,11 @@ class Explorer:
         machine, events = Machine(self.program), []
         machine.restore(self._start.key(), 0)
         for made, after in reversed(path):
-            events.append(self._executed(machine, made, after, site))
+            events.append(self._executed(machine, made, after, self._signature(kind)))
         return Trace(self.program, tuple(events), machine.outcome, machine.site)
 
-    def _executed(self, machine: Machine, move: Move, after: Rows, site: int) -> Event:
-        """The step to a row, or, with none, to the violation of a site.
+    def _executed(self, machine: Machine, move: Move, after: Rows, end: Signature) -> Event:
+        """The step to a row, or, with none, to the violation that is meant.
 
         Where states are canonical, the thread of a move is one of several that are alike.
         """
@@ -204,13 +228,15 @@ class Explorer:
             if machine.outcome is None and len(after):
                 if (self.successors.row_of(machine) == after).all():
                     return event
-            elif machine.site == site and not len(after):
-                return event
+            elif machine.site is not None and not len(after):
+                ended = Trace(self.program, (event,), machine.outcome, machine.site)
+                if signature_of(ended) == end:
+                    return event
         raise AssertionError("the two engines disagree on a shortest execution")
 
     def snapshot(self) -> Snapshot:
         """All that is needed to go on, as plain arrays; the table of states is no copy."""
-        found = [(site, depth, chunk) for site, (depth, chunk) in self._found.items()]
+        found = [(kind, depth, chunk) for kind, (depth, chunk) in self._found.items()]
         numbers = (
             self._expanded,
             self._layer_end,
@@ -224,7 +250,7 @@ class Explorer:
         )
         made: Snapshot = {
             "chunks": np.array(self._chunks, np.int64).reshape(-1, 2),
-            "found": np.array(found, np.int64).reshape(-1, 3),
+            "violations": np.array(found, np.int64).reshape(-1, 3),
             "numbers": np.array(numbers, np.int64),
         }
         if isinstance(self._visited, BitState):
@@ -257,18 +283,34 @@ class Explorer:
         else:
             made._visited.extend(table[1:])
         made._chunks = [(int(begin), int(after)) for begin, after in snapshot["chunks"]]
-        made._found = {int(s): (int(depth), int(chunk)) for s, depth, chunk in snapshot["found"]}
+        for kind, depth, chunk in snapshot["violations"].astype(np.int64).tolist():
+            made._found[kind] = depth, chunk
         made._expanded, made._layer_end, made.transitions, made.depth, discarded = numbers[:5]
         made.discarded = bool(discarded)
         return made
 
-    def _note(self, expanded: Expanded) -> None:
-        """Keep the first violation of each site, with the chunk in which it was met."""
-        for code in np.unique(expanded.codes).tolist():
-            if code == self.successors.circuit.codes.discarded:
+    def _note(self, rows: Rows, expanded: Expanded) -> None:
+        """Keep the first violation of each kind, with the chunk in which it was met."""
+        if not len(expanded.codes):
+            return
+        for kind in np.unique(self._kinds(rows, expanded)).tolist():
+            if 1 + (kind >> 32) == self.successors.circuit.codes.discarded:
                 self.discarded = True
             else:
-                self._found.setdefault(code - 1, (self.depth, len(self._chunks)))
+                self._found.setdefault(kind, (self.depth, len(self._chunks)))
+
+    def _kinds(self, rows: Rows, expanded: Expanded) -> NDArray[np.int64]:
+        """How executions ended, in the order of `expanded.ends`."""
+        ends = expanded.ends.astype(np.int64)
+        threads = self._threads[ends >> 32 & 0xFFFF]
+        codes = self.successors.codes_of_steps(rows[ends & 0xFFFFFFFF], threads)
+        sites = expanded.codes.astype(np.int64) - 1
+        kinds: NDArray[np.int64] = (sites << 16 | threads) << 16 | codes
+        return kinds
+
+    def _signature(self, kind: Kind) -> Signature:
+        site, thread, code = kind >> 32, kind >> 16 & 0xFFFF, kind & 0xFFFF
+        return signature_at(self.program, site, thread, self.successors.pc_of(thread, code))
 
     def _rows_of(self, chunk: int) -> Callable[[int], Rows]:
         """The rows of the chunks from which a chunk came; what was forgotten is explored again."""
@@ -335,3 +377,11 @@ def explore(
         if not explorer.advance():
             break
     return explorer.explored()
+
+
+def _shortest(found: Iterable[tuple[Name, int]]) -> dict[Name, int]:
+    """The least number for each name."""
+    least: dict[Name, int] = {}
+    for name, steps in found:
+        least[name] = min(steps, least.get(name, steps))
+    return least

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from model.interpreter import Machine
 from model.program import Outcome, Program
+from model.signature import Signature, signature_at
 
 Ending = tuple[Outcome, str | None]
 Values = dict[str, tuple[int, ...]]
@@ -20,6 +21,7 @@ class Exploration:
     states: int = 0
     steps: int = 0
     endings: set[Ending] = field(default_factory=set)
+    signatures: set[Signature] = field(default_factory=set)
     last_values: list[Values] = field(default_factory=list)
 
     @property
@@ -57,6 +59,9 @@ def explore(
                     watch(_at(program, key), thread, after)
                 if after.outcome not in (None, Outcome.STEP_LIMIT):
                     _note_ending(found, after)
+                    if after.site is not None:
+                        pc = _at(program, key).pcs[thread]
+                        found.signatures.add(signature_at(program, after.site, thread, pc))
                 elif after.key() not in seen:
                     seen.add(after.key())
                     waiting.append(after.key())

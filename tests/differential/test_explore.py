@@ -7,6 +7,7 @@ from hypothesis import assume, given
 from model.explore import Explorer, Verdict, explore
 from model.language import READ_ONCE, WRITE_ONCE, program, uint
 from model.programs.thp_split import REFERENCE, thp_split
+from model.signature import signature_of
 from model.symmetry import symmetry
 from tests import exploring
 from tests.differential.lockstep import combinations_of_draws
@@ -35,6 +36,10 @@ def expect_brute_force(program, explorer: Explorer) -> None:
     for site, steps in explored.sites.items():
         trace = explorer.trace(site)
         assert (trace.site, len(trace.events)) == (site, steps)
+    assert explored.signatures.keys() == brute.signatures
+    for signature, steps in explored.signatures.items():
+        trace = explorer.trace_of(signature)
+        assert (signature_of(trace), len(trace.events)) == (signature, steps)
 
 
 @drawing(25)
@@ -89,16 +94,13 @@ def expect_the_same_reduced(program) -> bool:
     """Verdicts and lengths of shortest violations do not depend on the reduction; was there one."""
     reduced = finished(program, symmetry=True)
     found, whole = reduced.explored(), explore(program)
-    assert (found.sites, found.depth, found.discarded) == (
-        whole.sites,
-        whole.depth,
-        whole.discarded,
-    )
+    assert (found.sites, found.signatures) == (whole.sites, whole.signatures)
+    assert (found.depth, found.discarded) == (whole.depth, whole.discarded)
     assert found.verdict == whole.verdict and not whole.reduced
     assert found.states <= whole.states
-    for site, steps in found.sites.items():
-        trace = reduced.trace(site)
-        assert (trace.site, len(trace.events)) == (site, steps)
+    for signature, steps in found.signatures.items():
+        trace = reduced.trace_of(signature)
+        assert (signature_of(trace), len(trace.events)) == (signature, steps)
     return found.reduced
 
 

@@ -75,7 +75,7 @@ def test_the_frontier_grows_and_shrinks():
     ],
 )
 def test_the_verdict_says_what_may_be_concluded(sound, changed, said):
-    whole = Explored(1000, 2000, 9, 0, True, False, False, {})
+    whole = Explored(1000, 2000, 9, 0, True, False, False, {}, {})
     assert said in verdict_sentence(sound, replace(whole, **changed))
 
 
