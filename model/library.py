@@ -1,4 +1,4 @@
-"""The programs that come with gracefuzz, by name."""
+"""The programs and the series that come with gracefuzz, by name."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ from model.programs.races.vgic_put_irq import vgic_put_irq
 from model.programs.remove_mapping import remove_mapping
 from model.programs.thp_scenario import thp_scenario
 from model.programs.thp_split import thp_split
+from model.series import Series
+from model.series.use_rcu_to_stabilize_page_counts import USE_RCU_TO_STABILIZE_PAGE_COUNTS
 
 _SERIES = (
     thp_split,
@@ -88,3 +90,8 @@ _RACES = (
 
 PROGRAMS: Mapping[str, ProgramSource] = {source.name: source for source in (*_SERIES, *_RACES)}
 """The programs of the series "Use RCU to stabilize page counts", and real races."""
+
+SERIES: Mapping[str, Series] = {
+    series.name: series for series in (USE_RCU_TO_STABILIZE_PAGE_COUNTS,)
+}
+"""The series that come with gracefuzz."""

@@ -7,7 +7,7 @@ accesses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -260,6 +260,11 @@ class Program:
         from model.program_json import digest
 
         return digest(self)
+
+    @cached_property
+    def folded_hash(self) -> str:
+        """The hash without the parameters: equal where different values fold to the same steps."""
+        return replace(self, parameters=()).hash
 
     @cached_property
     def live(self) -> tuple[dict[int, frozenset[str]], ...]:

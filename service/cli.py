@@ -38,6 +38,8 @@ Start here:
 
   gracefuzz verify thp_split
 
+  gracefuzz matrix use-rcu-to-stabilize-page-counts --brief
+
   gracefuzz failures list
 """
 
@@ -91,6 +93,7 @@ def exit_code_of(error: Exception) -> int | None:
     # Imported here: SQL is not needed to say what a command is called.
     from model.promela import CannotExport
     from model.schedulers.scheduler import SchedulerError
+    from model.series import SeriesError
     from service.exporting import OutputError
     from storage.errors import (
         CampaignBusy,
@@ -108,6 +111,7 @@ def exit_code_of(error: Exception) -> int | None:
         OutputError: USAGE,
         ParameterError: USAGE,
         SchedulerError: USAGE,
+        SeriesError: USAGE,
         SourceError: USAGE,
         CampaignBusy: USAGE,
         NotResumable: USAGE,

@@ -11,11 +11,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 from model.language import LanguageError, ParameterError, ProgramSource
 from model.program import Program
+from model.series import Series, SeriesError
 
-_FILE = re.compile(r"(?P<path>.*\.py)(?::(?P<name>\w+))?")
+_FILE = re.compile(r"(?P<path>.*\.py)(?::(?P<name>[\w-]+))?")
+Found = TypeVar("Found")
 
 
 class SourceError(ValueError):
@@ -49,6 +52,26 @@ def file_of(given: str) -> Path | None:
     """The file in what a person types, where it is no name; it need not be there."""
     match = _FILE.fullmatch(given)
     return Path(match["path"]).expanduser() if match else None
+
+
+def find_series(given: str) -> Series:
+    """The series called `given` in the library, or in the file `path.py` or `path.py:name`.
+
+    Raises SourceError where there is none, and what is wrong with its file.
+    """
+    match = _FILE.fullmatch(given)
+    if match:
+        path = Path(match["path"]).expanduser()
+        every = [each for each in vars(_module(path)).values() if isinstance(each, Series)]
+        return _only({each.name: each for each in every}, match["name"], path, "series")
+    from model.library import SERIES
+
+    if given not in SERIES:
+        raise SourceError(
+            f"no series is called {given!r}: the library has {', '.join(sorted(SERIES))}\n"
+            "    give one of these names, or a file of your own: path/to/file.py or file.py:name"
+        )
+    return SERIES[given]
 
 
 def compile_source(source: ProgramSource, parameters: Mapping[str, int | str]) -> Program:
@@ -86,20 +109,24 @@ def text_of(source: ProgramSource) -> str:
 
 
 def _in_file(path: Path, name: str | None) -> ProgramSource:
-    found = {
-        source.name: source
-        for source in vars(_module(path)).values()
-        if isinstance(source, ProgramSource)
-    }
-    own = [each for each in found.values() if Path(each.file).absolute() == path.absolute()]
-    if name is None and len(own or found) == 1:
-        return next(iter(own or found.values()))
-    if name in found:
+    every = [each for each in vars(_module(path)).values() if isinstance(each, ProgramSource)]
+    found = {source.name: source for source in every}
+    own = {n: each for n, each in found.items() if Path(each.file).absolute() == path.absolute()}
+    return _only(own if own and name is None else found, name, path, "program")
+
+
+def _only(found: Mapping[str, Found], name: str | None, path: Path, kind: str) -> Found:
+    """What a file has one of, or by a name."""
+    if name is None and len(found) == 1:
+        return next(iter(found.values()))
+    if name is not None and name in found:
         return found[name]
-    asked = f"no program called {name!r}" if name else f"{len(found)} programs"
+    plural = kind if kind.endswith("s") else f"{kind}s"
+    asked = f"no {kind} called {name!r}" if name else f"{len(found)} {plural}"
     known = ", ".join(sorted(found)) or "none"
+    declared = "@program(…)" if kind == "program" else "Series(…)"
     raise SourceError(
-        f"{path} has {asked}: it has {known}\n    declare one with @program(…), or name one: "
+        f"{path} has {asked}: it has {known}\n    declare one with {declared}, or name one: "
         f"{path}:name"
     )
 
@@ -116,7 +143,7 @@ def _module(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent.absolute()))
     try:
         spec.loader.exec_module(module)
-    except LanguageError:
+    except (LanguageError, SeriesError):
         raise
     except SyntaxError as error:
         raise SourceError(_not_python(error)) from error

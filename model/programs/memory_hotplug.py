@@ -1,9 +1,11 @@
 """Memory that is to be taken out is walked by page numbers, and emptied.
 
 Result: violation: huge page freed while referenced
+Result: violation (tail_to_head=on): huge page freed while referenced
+Result: violation (tail_to_head=on, rcu_asserted=on): huge page freed while referenced
 Result: violation (reader=on): bad_page(): huge page freed while its tail has a count
-Result: violation (rcu_asserted=on): bad_page(): huge page freed while its tail has a count
-Result: violation (rcu_asserted=on, exempt=off): VM_BUG_ON(!rcu_read_lock_held())
+Result: violation (rcu_asserted=on): VM_BUG_ON(!rcu_read_lock_held())
+Result: violation (tail_to_head=on, rcu_asserted=on, exempt=off): VM_BUG_ON(!rcu_read_lock_held())
 Result: ok (design=70b50f94)
 Result: ok (take=head)
 Result: ok (pinned=off)
@@ -15,15 +17,16 @@ list, such as a tail, it puts again. The pin is put, and the huge page unmapped.
 In our model of v3.1 this walker does what the stale lookup of thp_split does, and needs neither a
 split, nor an allocation, nor a stale pointer for it: the get raises the count of the tail alone,
 and put_page() of a tail lowers the head's too. So the huge page is freed while it is mapped. A
-reader (reader=on) changes nothing, and nor does any patch of the series: patch 6 exempts this site
-(exempt). Without a pin (pinned=off) the tail's count is 0, and all is well. 70b50f94 closes it, for
-tails have a count of 0 since then; so does taking the head (take=head).
+reader (reader=on) changes nothing, and nor does any patch of the series: patch 6 (rcu_asserted)
+exempts this site (exempt), and is content where patch 3 (tail_to_head) makes the put a reader.
+Without a pin (pinned=off) the tail's count is 0, and all is well. 70b50f94 closes it, for tails
+have a count of 0 since then; so does taking the head (take=head).
 
 Sources, all of v3.1: do_migrate_range() (mm/memory_hotplug.c); isolate_lru_page() (mm/vmscan.c);
 put_compound_page() (mm/swap.c). Left out: the migration of pages that are on the list, and
 lock_memory_hotplug() with MIGRATE_ISOLATE, which keep free pages from being allocated.
 
-Found within 1,000,000 schedules, smallest with 1 preemption:
+Found within 1,000,000 schedules (tail_to_head=on), smallest with 1 preemption:
 
                                                                  count  count
     get_user_pages              do_migrate_range                [HEAD] [TAIL]
@@ -81,6 +84,7 @@ HEAD, TAIL, NONE = pages
 
 @program(
     steps_max=200,
+    tail_to_head=Patch(3),
     rcu_asserted=Patch(6),
     design=Option("v3.1", "70b50f94"),
     take=Option("page", "head"),
@@ -92,7 +96,7 @@ def memory_hotplug(p):
     """A walker by page number takes and puts a reference on a pinned tail."""
     p.rcu(grace_periods_max=0)
     kernel = Kernel(
-        tail_to_head=True,
+        tail_to_head=p.tail_to_head,
         rcu_asserted=p.rcu_asserted,
         tail_pins="mapcount" if p.design == "70b50f94" else "count",
     )

@@ -1,9 +1,19 @@
 """A program is found by what a person types; what is wrong with a file is said with its line."""
 
+from pathlib import Path
+
 import pytest
 
 from model.language import LanguageError, ParameterError
-from storage.sources import SourceError, compile_source, find_source, parameters_of, text_of
+from model.series import SeriesError
+from storage.sources import (
+    SourceError,
+    compile_source,
+    find_series,
+    find_source,
+    parameters_of,
+    text_of,
+)
 
 FINE = """
 from model.language import READ_ONCE, program, uint
@@ -126,3 +136,21 @@ def test_a_syntax_error_is_shown_with_its_caret(tmp_path):
 def test_a_file_that_exits_is_answered_with_its_line(tmp_path):
     with pytest.raises(SourceError, match=r"mine\.py:2: SystemExit: 3"):
         find_source(str(written(tmp_path, "import sys\nsys.exit(3)\n")))
+
+
+def test_a_series_of_a_file_is_found_by_its_name():
+    file = Path(__file__).parents[2] / "toy_series.py"
+    assert find_series(f"{file}:toy").title == "A total is locked"
+    with pytest.raises(SourceError, match=r"has 2 series: it has closed, toy\n    declare one"):
+        find_series(str(file))
+
+
+def test_an_unknown_series_is_answered_with_those_that_are_known():
+    with pytest.raises(SourceError, match="the library has use-rcu-to-stabilize-page-counts"):
+        find_series("use-locks")
+
+
+def test_what_a_series_says_wrongly_is_said_as_it_is(tmp_path):
+    text = "from model.series import Series\nmine = Series('mine', '', programs=[], patches=[])\n"
+    with pytest.raises(SeriesError, match="number them 1, 2, 3"):
+        find_series(str(written(tmp_path, text)))
