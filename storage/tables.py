@@ -211,6 +211,44 @@ class StatesSeenRow(Base):
     kept: Mapped[bytes]
 
 
+class CellRow(Base):
+    """What judging a program for a matrix took: its campaign has explored and fuzzed it.
+
+    `folded_hash` is that of the program without its parameters: other values may fold to the same.
+    """
+
+    __tablename__ = "cells"
+    __table_args__ = (Index(None, "folded_hash"), CheckConstraint("blocks >= 0", name="blocks"))
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
+    folded_hash: Mapped[str] = mapped_column(String(128))
+    blocks: Mapped[int] = mapped_column(BigInteger)
+    schedules: Mapped[int] = mapped_column(ExactCount)
+    steps: Mapped[int] = mapped_column(ExactCount)
+    engine_seconds: Mapped[float]
+
+
+class CellFindingRow(Base):
+    """A signature that a judged program violates, and after how much fuzzing it showed, if it did.
+
+    `shortest` counts the steps of the shortest violation, which need not be the minimal one.
+    """
+
+    __tablename__ = "cell_findings"
+    __table_args__ = (
+        CheckConstraint("shortest > 0", name="shortest"),
+        CheckConstraint("(schedules IS NULL) = (engine_seconds IS NULL)", name="schedules"),
+    )
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("cells.campaign_id"), primary_key=True)
+    site: Mapped[str] = mapped_column(Text, primary_key=True)
+    step: Mapped[str] = mapped_column(Text, primary_key=True)
+    failure_id: Mapped[int] = mapped_column(ForeignKey("failures.id"))
+    shortest: Mapped[int] = mapped_column(BigInteger)
+    schedules: Mapped[int | None] = mapped_column(ExactCount)
+    engine_seconds: Mapped[float | None]
+
+
 class LeaseRow(Base):
     """A range of blocks, held by a worker or done. Done ranges that touch are one row."""
 

@@ -54,6 +54,7 @@ def measurements() -> dict[str, Measurement]:
         ),
         Measurement("proof", "all programs explored, failures minimized", proof_figures),
         Measurement("mutation", "the mutants of the library, some minutes", mutation_figures),
+        Measurement("matrix", "the whole matrix of the series of 2011", matrix_figures),
         Measurement(
             "first_failure_seconds",
             "from the command to a stored, minimized failure, in one process",
@@ -152,6 +153,13 @@ def mutation_figures() -> Figures:
     from workers.bench_mutation import measurements as mutation_measurements
 
     return mutation_measurements()
+
+
+def matrix_figures() -> Figures:
+    """Seconds for the whole matrix, and until fuzzing shows what is broken."""
+    from workers.bench_matrix import measurements as matrix_measurements
+
+    return matrix_measurements()
 
 
 def first_failure_seconds(*, workers: int) -> float:

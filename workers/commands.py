@@ -1,4 +1,4 @@
-"""The commands that `workers` adds to the `gracefuzz` command line: `fuzz`, `verify`, `bench`."""
+"""The commands that `workers` adds to `gracefuzz`: `fuzz`, `verify`, `matrix`, `bench`."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workers import fuzz_command, verify_command
+from workers import fuzz_command, matrix_command, verify_command
 
 INFRASTRUCTURE = 3
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     fuzz_command.register(app)
     verify_command.register(app)
+    matrix_command.register(app)
     app.command("bench", help=BENCH_HELP)(bench_command)
 
 

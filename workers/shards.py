@@ -87,6 +87,12 @@ class Replayed:
     ordinal: int
 
 
+def replayed_of(trace: Trace) -> Replayed:
+    """A violation that exploring has shown, in no block."""
+    last = len(trace.events) - 1
+    return Replayed(signature_of(trace), 0, 0, last, trace.schedule, ordinal=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Disagreement:
     """A hit of the circuit that the interpreter does not confirm."""

@@ -12,15 +12,15 @@ from typing import Protocol
 
 from model.explore import Explored, Explorer
 from model.explore import Verdict as Conclusion
-from model.signature import Signature, signature_of, site_name
+from model.signature import Signature, site_name
 from storage.checkpoints import CheckpointError
 from storage.tables import CampaignState, VerificationVerdict
 from storage.verifications import VerificationFigures
 from workers.minimizing import Minimized, minimized
 from workers.progress import Ending, FoundFailure, Verdict
 from workers.recording import CampaignRecord
-from workers.shards import Replayed
-from workers.verification_record import VerificationRecord
+from workers.shards import replayed_of
+from workers.verification_record import VerificationRecord, figures_of
 
 FIGURES_SECONDS = 2.0
 
@@ -180,15 +180,7 @@ class Verification:
                     "    raise its steps_max to have the failure minimized and stored"
                 )
                 continue
-            trace = self.explorer.trace(site)
-            violation = Replayed(
-                signature_of(trace),
-                block=0,
-                lane=0,
-                number=len(trace.events) - 1,
-                schedule=trace.schedule,
-                ordinal=0,
-            )
+            violation = replayed_of(self.explorer.trace(site))
             minimal = self._minimal.get(violation.signature) or minimized(program, violation)
             failure = self.record.sight(violation, minimal)
             if failure.failure_id not in self._failures:
@@ -196,22 +188,8 @@ class Verification:
                 self.observer.found(failure)
 
     def _figures(self) -> VerificationFigures:
-        explored, program = self.explorer.explored(), self.explorer.program
-        sites: dict[str, int] = {}
-        for site, steps in explored.sites.items():
-            name = site_name(program, site)
-            sites[name] = min(steps, sites.get(name, steps))
-        return VerificationFigures(
-            states=explored.states,
-            transitions=explored.transitions,
-            frontier=explored.frontier,
-            depth=explored.depth,
-            used_bytes=self.explorer.bytes,
-            exhausted=explored.exhausted and explored.exact,
-            reduced=explored.reduced,
-            discarded=explored.discarded,
-            sites=sites,
-        )
+        explorer = self.explorer
+        return figures_of(explorer.program, explorer.explored(), used_bytes=explorer.bytes)
 
     def _checkpoint(self) -> None:
         """Take a checkpoint; where the disk refuses, keep the one before and go on."""

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from model.explore import Snapshot
+from model.explore import Explored, Snapshot
 from model.program import Program
+from model.signature import site_name
 from storage.campaigns import finish_campaign
 from storage.checkpoints import (
     Checkpoint,
@@ -112,3 +113,22 @@ class VerificationRecord:
             if before is not None:
                 before.unlink(missing_ok=True)
         self.campaign.release()
+
+
+def figures_of(program: Program, explored: Explored, *, used_bytes: int) -> VerificationFigures:
+    """What exploring has shown so far, as it is stored: sites by their names."""
+    sites: dict[str, int] = {}
+    for site, steps in explored.sites.items():
+        name = site_name(program, site)
+        sites[name] = min(steps, sites.get(name, steps))
+    return VerificationFigures(
+        states=explored.states,
+        transitions=explored.transitions,
+        frontier=explored.frontier,
+        depth=explored.depth,
+        used_bytes=used_bytes,
+        exhausted=explored.exhausted and explored.exact,
+        reduced=explored.reduced,
+        discarded=explored.discarded,
+        sites=sites,
+    )

@@ -1,0 +1,147 @@
+"""A program judged for a matrix: explored, fuzzed, and every signature that it violates minimized.
+
+A pure function but for the time that it takes. Both engines are asked: exploring says which
+signatures there are, and that there are no others; fuzzing says after how many schedules they show.
+"""
+
+import time
+from dataclasses import dataclass
+
+from model.explore import Explored, Explorer
+from model.program import Program
+from model.signature import Signature
+from workers.minimizing import Minimized, minimized
+from workers.shards import (
+    BlockRange,
+    Disagreement,
+    Replayed,
+    ShardResult,
+    ShardSpec,
+    engine_of,
+    program_of,
+    replayed_of,
+    run_shard,
+)
+
+# Where every state was seen and nothing is wrong, fuzzing only compares the engines.
+CLEAN_BLOCKS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CellWork:
+    """All that judging a program depends on. The program travels as JSON; memory is in bytes."""
+
+    program: str
+    root_seed: int
+    blocks_max: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A violated signature, with an execution that shows it.
+
+    `schedules` and `engine_seconds` say after how much fuzzing it showed, to whole blocks, and are
+    None where it did not.
+    """
+
+    minimal: Minimized
+    shown: Replayed
+    shortest: int
+    schedules: int | None
+    engine_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of a program. `too_long` are the signatures beyond its step limit."""
+
+    explored: Explored
+    used_bytes: int
+    blocks: int
+    fuzzed: ShardResult
+    engine_seconds: float
+    findings: tuple[Finding, ...]
+    too_long: tuple[Signature, ...]
+
+    @property
+    def disagreements(self) -> tuple[Disagreement, ...]:
+        """Hits of the circuit that the interpreter did not confirm."""
+        return self.fuzzed.disagreements
+
+
+@dataclass(slots=True)
+class _Fuzzed:
+    """What fuzzing has shown so far; `first` has each signature's schedules, seconds, violation."""
+
+    result: ShardResult
+    blocks: int
+    seconds: float
+    first: dict[Signature, tuple[int, float, Replayed]]
+
+
+def judge(work: CellWork) -> Judged:
+    """Explore, fuzz and minimize; takes some tenths of a second to some ten seconds."""
+    program = program_of(work.program)
+    explorer = Explorer(program, memory=work.memory, symmetry=True)
+    while explorer.advance():
+        pass
+    explored = explorer.explored()
+    fuzzed = _fuzz(work, explored)
+    assert not explored.exhausted or fuzzed.first.keys() <= explored.signatures.keys(), (
+        "fuzzing has shown what exploring says is not there"
+    )
+    found = {*explored.signatures, *fuzzed.first}
+    too_long = {each for each in found if explored.signatures.get(each, 0) > program.steps_max}
+    findings = tuple(
+        _finding(program, explorer, fuzzed, signature) for signature in sorted(found - too_long)
+    )
+    return Judged(
+        explored,
+        explorer.bytes,
+        fuzzed.blocks,
+        fuzzed.result,
+        fuzzed.seconds,
+        findings,
+        tuple(sorted(too_long)),
+    )
+
+
+def _fuzz(work: CellWork, explored: Explored) -> _Fuzzed:
+    """Block after block, until each signature that there is has shown itself."""
+    spec = ShardSpec(work.program, work.root_seed)
+    engine_of(work.program, spec.scheduler)
+    done = _Fuzzed(ShardResult(), 0, 0.0, {})
+    proved = explored.exhausted and not explored.signatures
+    blocks_max = min(CLEAN_BLOCKS, work.blocks_max) if proved else work.blocks_max
+    while done.blocks < blocks_max:
+        begin = time.process_time()
+        result = run_shard(spec, BlockRange(done.blocks, 1))
+        done.seconds += time.process_time() - begin
+        done.blocks += 1
+        done.result = done.result + result
+        for violation in result.replayed:
+            shown = done.result.schedules, done.seconds, violation
+            done.first.setdefault(violation.signature, shown)
+        known = explored.signatures.keys()
+        if explored.exhausted and known and known <= done.first.keys():
+            break
+    return done
+
+
+def _finding(
+    program: Program, explorer: Explorer, fuzzed: _Fuzzed, signature: Signature
+) -> Finding:
+    """From a shortest execution, where exploring has met one: it bounds the search."""
+    schedules, seconds, shown = fuzzed.first.get(signature, (None, None, None))
+    shortest = explorer.explored().signatures.get(signature)
+    explored = None if shortest is None else replayed_of(explorer.trace_of(signature))
+    start = explored or shown
+    assert start is not None
+    return Finding(
+        minimized(program, start),
+        shown or start,
+        shortest if shortest is not None else len(start.schedule),
+        schedules,
+        seconds,
+    )
