@@ -45,6 +45,9 @@ def measurements() -> dict[str, Measurement]:
     known = (
         Measurement("engine", "the engine against scalar C, and compiling", engine_figures),
         Measurement("wide", "the same for 25 threads of 130 steps of their own", wide_figures),
+        Measurement(
+            "scheduler", "each scheduler's rate to the uniform walk's", scheduler_figures
+        ),
         Measurement("spin", "the explorer against Spin on the same program", spin_figures),
         Measurement(
             "explorer", "every state of thp_split with two lookups, as fixed", explorer_figures
@@ -114,6 +117,13 @@ def _with_gcc(figures: Callable[[], Figures]) -> Figures:
         return figures()
     except FileNotFoundError as error:
         raise BenchError(f"{error}\n    install gcc, or leave it out with --only") from error
+
+
+def scheduler_figures() -> Figures:
+    """Ratios of steps a second, a block of each in turn."""
+    from workers.bench_schedulers import measurements as scheduler_measurements
+
+    return scheduler_measurements()
 
 
 def spin_figures() -> Figures:

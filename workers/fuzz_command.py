@@ -25,6 +25,10 @@ Schedulers (--scheduler NAME or NAME:OPTION=VALUE,...):
 
   pos           random priorities of pending steps, drawn again where steps race; also bits=8
 
+  urw           threads weighted by the steps they are expected to have left
+
+  surw          every order of the steps that touch one place as likely as the others
+
 Exit codes: 0 clean, 1 violations found, 2 wrong usage or a wrong program, 3 gracefuzz or its
 surroundings failed. Failures passed over with --exclude do not count. The same seed gives the same
 executions, on every machine.

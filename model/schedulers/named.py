@@ -11,13 +11,18 @@ from model.program import Program
 from model.schedulers.pct import Pct
 from model.schedulers.pos import Pos
 from model.schedulers.scheduler import Scheduler, SchedulerError
+from model.schedulers.surw import Surw
 from model.schedulers.uniform_walk import UniformWalk
+from model.schedulers.urw import Urw
 
 UNIFORM_WALK = "uniform_walk"
-SCHEDULERS: Mapping[str, type[UniformWalk] | type[Pct] | type[Pos]] = {
+Kind = type[UniformWalk] | type[Pct] | type[Pos] | type[Urw] | type[Surw]
+SCHEDULERS: Mapping[str, Kind] = {
     UNIFORM_WALK: UniformWalk,
     "pct": Pct,
     "pos": Pos,
+    "urw": Urw,
+    "surw": Surw,
 }
 
 

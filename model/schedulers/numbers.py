@@ -49,6 +49,18 @@ def equal(net: Netlist, a: Bits, b: Bits) -> int:
     return net.all(net.xor(x, y) ^ 1 for x, y in zip(a, b, strict=True))
 
 
+def added(net: Netlist, a: Bits, b: Bits, *, width: int) -> list[int]:
+    """The lowest `width` bits of a + b."""
+    total, carry = [], FALSE
+    for q in range(width):
+        x = a[q] if q < len(a) else FALSE
+        y = b[q] if q < len(b) else FALSE
+        differ = net.xor(x, y)
+        total.append(net.xor(differ, carry))
+        carry = net.mux(differ, carry, x)
+    return total
+
+
 def increased(net: Netlist, bits: Bits, one: int) -> list[int]:
     """bits + one, without the carry."""
     total = []

@@ -6,13 +6,15 @@ function of the program and of nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from model.circuit.random_planes import Sfc64
 from model.interpreter import Machine
-from model.program import Program
+from model.program import Program, Spawn
+from model.schedulers.resources import resources
+from model.validation import leaves
 
 WALKS = 16
 SEED = (0x50, 0x52, 0x4F)
@@ -22,29 +24,74 @@ SEED = (0x50, 0x52, 0x4F)
 class Profile:
     """What the walks of a program have shown.
 
-    `contested[w]` counts the steps of walk w before which more than one thread was enabled.
+    `contested[w]` counts the steps of walk w before which more than one thread was enabled;
+    `steps[t]` are those of thread t in a walk, the mean over all, at least 1.
     """
 
     contested: tuple[int, ...]
+    steps: tuple[int, ...]
 
 
 @lru_cache(maxsize=4)
 def profile(program: Program) -> Profile:
     """Walk a program WALKS times; some milliseconds for each hundred steps."""
+    contested, steps = [0] * WALKS, [0] * len(program.threads)
+    for walk, machine, thread in _walks(program):
+        contested[walk] += len(machine.enabled()) > 1
+        steps[thread] += 1
+    means = tuple(max(1, (2 * count + WALKS) // (2 * WALKS)) for count in steps)
+    return Profile(tuple(contested), means)
+
+
+@lru_cache(maxsize=4)
+def touches_of_walks(program: Program) -> dict[tuple[int, int], list[int]]:
+    """For each place (numbered by `resources`), how often each thread touches it in all walks."""
+    known = resources(program)
+    counts = {number: [0] * len(program.threads) for number in sorted(known.number.values())}
+    for _, machine, thread in _walks(program):
+        step = known.pending(machine, thread)
+        for (group, member), by_thread in counts.items():
+            touches = group == step.group and (step.several or member == step.member)
+            by_thread[thread] += touches
+    return {number: by_thread for number, by_thread in counts.items() if any(by_thread)}
+
+
+@lru_cache(maxsize=4)
+def descendants(program: Program) -> tuple[tuple[int, ...], ...]:
+    """For each thread those that it spawns, and those they spawn. A child has one parent."""
+    children: list[list[int]] = [[] for _ in program.threads]
+    taken: set[int] = set()
+    for thread in range(len(program.threads)):
+        for step in program.body_of(thread).steps:
+            for op in leaves(step.ops):
+                if isinstance(op, Spawn) and op.thread not in taken:
+                    taken.add(op.thread)
+                    children[thread].append(op.thread)
+
+    def below(thread: int) -> tuple[int, ...]:
+        found = dict.fromkeys(children[thread])
+        queue = list(found)
+        while queue:
+            fresh = [child for child in children[queue.pop()] if child not in found]
+            found.update(dict.fromkeys(fresh))
+            queue += fresh
+        return tuple(found)
+
+    return tuple(below(thread) for thread in range(len(program.threads)))
+
+
+def _walks(program: Program) -> Iterator[tuple[int, Machine, int]]:
+    """(number of the walk, state before a step, thread that steps) of every step of the walks."""
     source = Sfc64(*SEED)
 
     def below(count: int) -> int:
         # Of 64 bits: what is uneven does not matter in an estimate.
         return source.next() % count
 
-    return Profile(tuple(_walk(program, below) for _ in range(WALKS)))
-
-
-def _walk(program: Program, below: Callable[[int], int]) -> int:
-    machine, contested = Machine(program), 0
-    while machine.outcome is None:
-        enabled = machine.enabled()
-        contested += len(enabled) > 1
-        thread = enabled[below(len(enabled))]
-        machine.step(thread, lambda options: options[below(len(options))])
-    return contested
+    for walk in range(WALKS):
+        machine = Machine(program)
+        while machine.outcome is None:
+            enabled = machine.enabled()
+            thread = enabled[below(len(enabled))]
+            yield walk, machine, thread
+            machine.step(thread, lambda options: options[below(len(options))])

@@ -47,19 +47,28 @@ class UniformLane:
     draws: int = DRAWS
 
     def choose(self, before: Before, random_bit: RandomBit) -> int | None:
-        """A pass always consumes `draws` times as many bits as tell all threads of the program
-        apart; those that are not needed to tell the enabled ones apart are ignored.
-        """
-        ranks = [thread for thread, can in enumerate(before.enabled) if can]
-        chosen: int | None = None
-        for _ in range(self.draws):
-            number = drawn_below(len(ranks), (len(before.enabled) - 1).bit_length() + 1, random_bit)
-            if chosen is None and number is not None:
-                chosen = ranks[number]
-        return chosen
+        """Any of the enabled threads."""
+        return chosen_uniformly(before.enabled, random_bit, draws=self.draws)
 
     def stepped(self, thread: int, *, yields: bool) -> None:
         """Nothing is remembered."""
+
+
+def chosen_uniformly(
+    enabled: Sequence[int], random_bit: RandomBit, *, draws: int = DRAWS
+) -> int | None:
+    """The reference of `uniform_choice`.
+
+    It always consumes `draws` times as many bits as tell all threads of the program apart; those
+    that are not needed to tell the enabled ones apart are ignored.
+    """
+    ranks = [thread for thread, can in enumerate(enabled) if can]
+    chosen: int | None = None
+    for _ in range(draws):
+        number = drawn_below(len(ranks), (len(enabled) - 1).bit_length() + 1, random_bit)
+        if chosen is None and number is not None:
+            chosen = ranks[number]
+    return chosen
 
 
 def uniform_choice(

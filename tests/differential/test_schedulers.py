@@ -17,6 +17,8 @@ NAMES = (
     "pct:k=8,demotes=before",
     "pos",
     "pos:bits=2",
+    "urw",
+    "surw",
 )
 
 

@@ -1,4 +1,4 @@
-"""How far from uniform over interleavings the walk is: exactly as far as can be computed."""
+"""How far from uniform over interleavings the walk is, exactly; and that URW is uniform."""
 
 from collections import Counter
 from itertools import combinations
@@ -9,6 +9,7 @@ import numpy as np
 from model.circuit.block import Engine
 from model.schedulers.scheduler import Scheduler
 from model.schedulers.uniform_walk import UniformWalk
+from model.schedulers.urw import Urw
 from tests.programs.benchmark.races import UPDATES, uniformity
 
 STEPS = 2 * UPDATES
@@ -20,6 +21,7 @@ OUTCOMES = [
     tuple(int(place in places) for place in range(STEPS))
     for places in combinations(range(STEPS), UPDATES)
 ]
+UNIFORM = dict.fromkeys(OUTCOMES, 1 / comb(STEPS, UPDATES))
 
 
 def walk_probability(outcome: Outcome) -> float:
@@ -61,5 +63,10 @@ def test_the_walk_has_the_probabilities_that_follow_and_is_not_uniform():
     assert sum(exact.values()) == 1
     found = sampled(UniformWalk())
     assert abs(deviations(found, exact)) < DEVIATIONS_MAX
-    uniform = dict.fromkeys(OUTCOMES, 1 / comb(STEPS, UPDATES))
-    assert deviations(found, uniform) > 100
+    assert deviations(found, UNIFORM) > 100
+
+
+def test_every_interleaving_is_as_likely_under_urw():
+    found = sampled(Urw())
+    assert found.total() > 50_000 and len(found) == 252
+    assert abs(deviations(found, UNIFORM)) < DEVIATIONS_MAX

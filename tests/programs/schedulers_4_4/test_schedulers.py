@@ -1,5 +1,6 @@
 """Schedulers fail small programs as often as they must, and as often as was published."""
 
+from fractions import Fraction
 from math import sqrt
 
 import pytest
@@ -7,10 +8,13 @@ import pytest
 from model.program import Program
 from model.schedulers.pct import Demotes, Pct
 from model.schedulers.pos import Pos
+from model.schedulers.profile import profile
 from model.schedulers.scheduler import Scheduler
+from model.schedulers.urw import Urw
 from tests.programs.schedulers_4_4 import small_programs as small
 from tests.programs.schedulers_4_4.priorities import pct_probability
 from tests.programs.schedulers_4_4.sampling import expect_probability, failures
+from tests.programs.schedulers_4_4.weights import urw_probability
 
 # The length k and the share of 20,000 executions that failed under PCT3.
 PUBLISHED_PCT = (
@@ -30,6 +34,14 @@ PUBLISHED_POS = (
     (small.reorder, {"setters": 3}, 0.02845),
     (small.reorder, {"setters": 4}, 0.01185),
 )
+# The steps that one profiling walk has shown of each thread, and the share that failed under URW.
+PUBLISHED_URW = (
+    (small.lazy01, {}, (4, 4, 2, 3), 0.65155),
+    (small.account, {}, (3, 5, 5, 3), 0.34575),
+    (small.bluetooth_driver, {}, (9, 7), 0.09890),
+    (small.twostage, {}, (7, 7, 2), 0.03305),
+    (small.reorder, {"setters": 2}, (2, 2, 3, 3), 0.09505),
+)
 PUBLISHED_SCHEDULES = 20_000
 DEVIATIONS_MAX = 3.3
 
@@ -37,7 +49,11 @@ DEVIATIONS_MAX = 3.3
 @pytest.mark.parametrize(("source", "parameters", "k", "share"), PUBLISHED_PCT)
 def test_the_published_shares_are_those_of_a_variant_of_pct(source, parameters, k, share):
     compiled = source.compile(**parameters)
-    exact = float(pct_probability(compiled, d=3, k=k, before=True, published=True))
+    expect_published(pct_probability(compiled, d=3, k=k, before=True, published=True), share)
+
+
+def expect_published(exact: Fraction, share: float) -> None:
+    """The share is that of a sample with this probability."""
     deviation = sqrt(exact * (1 - exact) / PUBLISHED_SCHEDULES)
     assert abs(share - exact) <= DEVIATIONS_MAX * deviation
 
@@ -54,6 +70,18 @@ def test_pct_fails_as_often_as_it_must(source, parameters, demotes):
 @pytest.mark.parametrize(("source", "parameters", "share"), PUBLISHED_POS)
 def test_pos_fails_as_often_as_was_published(source, parameters, share):
     expect_share(source.compile(**parameters), Pos(), share)
+
+
+@pytest.mark.parametrize(("source", "parameters", "steps", "share"), PUBLISHED_URW)
+def test_the_published_shares_are_those_of_urw_after_one_walk(source, parameters, steps, share):
+    expect_published(urw_probability(source.compile(**parameters), steps), share)
+
+
+@pytest.mark.parametrize(("source", "parameters"), [each[:2] for each in PUBLISHED_URW])
+def test_urw_fails_as_often_as_it_must(source, parameters):
+    compiled = source.compile(**parameters)
+    exact = urw_probability(compiled, profile(compiled).steps)
+    expect_probability(compiled, Urw(), float(exact))
 
 
 def expect_share(compiled: Program, scheduler: Scheduler, share: float) -> None:

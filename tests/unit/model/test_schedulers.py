@@ -31,7 +31,7 @@ def test_the_length_is_that_of_the_longest_walk_where_threads_compete():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("fast", "no scheduler is called 'fast'\n    there are uniform_walk, pct, pos"),
+        ("fast", "no scheduler is called 'fast'\n    there are uniform_walk, pct, pos, urw, surw"),
         ("pct:e=3", "pct has no option 'e'\n    it has d, k, demotes"),
         ("pct:d=x", "'x' is no value for the option d of pct\n    give a whole number"),
         ("pct:demotes=now", "'now' is no value .*\n    give after or before"),
