@@ -20,7 +20,9 @@ CONFIDENCE = 0.95
 DEVIATIONS = 1.645
 """Standard deviations that a normal variable exceeds with a probability of 5 %."""
 POINTS = 32
-INDEPENDENT_SCHEDULERS = frozenset({"uniform_walk", "pct", "pos", "urw", "surw"})
+INDEPENDENT_SCHEDULERS = frozenset(
+    {"uniform_walk", "pct", "pos", "urw", "surw", "preemption_bounded"}
+)
 """Names of those that choose without regard to earlier executions; of others nothing is said."""
 
 

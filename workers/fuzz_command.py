@@ -29,6 +29,8 @@ Schedulers (--scheduler NAME or NAME:OPTION=VALUE,...):
 
   surw          every order of the steps that touch one place as likely as the others
 
+  preemption_bounded:c=2   at most c preemptions, at random steps; also k=STEPS
+
 Exit codes: 0 clean, 1 violations found, 2 wrong usage or a wrong program, 3 gracefuzz or its
 surroundings failed. Failures passed over with --exclude do not count. The same seed gives the same
 executions, on every machine.

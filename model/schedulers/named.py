@@ -10,19 +10,21 @@ from typing import get_type_hints
 from model.program import Program
 from model.schedulers.pct import Pct
 from model.schedulers.pos import Pos
+from model.schedulers.preemption_bounded import PreemptionBounded
 from model.schedulers.scheduler import Scheduler, SchedulerError
 from model.schedulers.surw import Surw
 from model.schedulers.uniform_walk import UniformWalk
 from model.schedulers.urw import Urw
 
 UNIFORM_WALK = "uniform_walk"
-Kind = type[UniformWalk] | type[Pct] | type[Pos] | type[Urw] | type[Surw]
+Kind = type[UniformWalk] | type[Pct] | type[Pos] | type[Urw] | type[Surw] | type[PreemptionBounded]
 SCHEDULERS: Mapping[str, Kind] = {
     UNIFORM_WALK: UniformWalk,
     "pct": Pct,
     "pos": Pos,
     "urw": Urw,
     "surw": Surw,
+    "preemption_bounded": PreemptionBounded,
 }
 
 

@@ -27,15 +27,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from model.circuit.netlist import FALSE, TRUE, Netlist
+from model.circuit.netlist import FALSE, TRUE
 from model.program import Goto, Program
-from model.schedulers import numbers
+from model.schedulers import numbers, points
+from model.schedulers.points import Points, PointsLane
 from model.schedulers.profile import profile
 from model.schedulers.scheduler import Before, Choice, RandomBit, SchedulerError, Stepped, Turn
 from model.validation import leaves
 
 Word = list[int]
-MET = -1
 
 
 class Demotes(StrEnum):
@@ -92,47 +92,41 @@ class _Planes:
         )
         lowest = self.threads + self.points - 1 if self.yielding else self.points - 1
         self.placed_width = (self.threads - 1).bit_length() + 1
-        self.point_width = (scheduler.k - 1).bit_length()
         self.priority_width = 1 + max(self.threads - 1, lowest, 0).bit_length()
 
     @property
     def initial(self) -> tuple[bool | None, ...]:
         """As the scheduler's."""
-        points: list[bool | None] = [None] * (self.points * self.point_width)
-        points += [False] * self.points
         marks = [
             bool(bit)
             for point in range(self.points if self.yielding else 0)
             for bit in numbers.constant(point, self.priority_width)
         ]
         priorities: list[bool | None] = [None] * (self.threads * self.priority_width)
-        return (*[False] * self.placed_width, *points, *marks, *priorities)
+        drawn = points.initial(self.points, self.scheduler.k)
+        return (*[False] * self.placed_width, *drawn, *marks, *priorities)
 
-    def taken_apart(self, kept: Sequence[int]) -> tuple[Word, list[Word], Word, list[Word]]:
-        """Placed, the steps to go to each point, points met, priorities (points, then threads)."""
+    def taken_apart(self, kept: Sequence[int]) -> tuple[Word, Word, list[Word]]:
+        """Who is placed, the change points, and priorities (those of points, then of threads)."""
         planes = iter(kept)
 
         def take(width: int) -> Word:
             return [next(planes) for _ in range(width)]
 
         placed = take(self.placed_width)
-        to_go = [take(self.point_width) for _ in range(self.points)]
-        met = take(self.points)
+        drawn = take(len(points.initial(self.points, self.scheduler.k)))
         marks = [
             take(self.priority_width)
             if self.yielding
             else numbers.constant(point, self.priority_width)
             for point in range(self.points)
         ]
-        return placed, to_go, met, marks + [take(self.priority_width) for _ in range(self.threads)]
+        return placed, drawn, marks + [take(self.priority_width) for _ in range(self.threads)]
 
-    def put_together(
-        self, placed: Word, to_go: list[Word], met: Word, priorities: list[Word]
-    ) -> list[int]:
+    def put_together(self, placed: Word, drawn: Word, priorities: list[Word]) -> list[int]:
         """The reverse."""
         kept = priorities if self.yielding else priorities[self.points :]
-        to_go_bits, kept_bits = ([bit for word in words for bit in word] for words in (to_go, kept))
-        return [*placed, *to_go_bits, *met, *kept_bits]
+        return [*placed, *drawn, *(bit for word in kept for bit in word)]
 
 
 class _PctCircuit:
@@ -140,22 +134,19 @@ class _PctCircuit:
 
     def __init__(self, planes: _Planes, turn: Turn) -> None:
         self.planes, self.net, self.enabled = planes, turn.net, turn.enabled
-        self.placed, self.to_go, self.met, self.priorities = planes.taken_apart(turn.kept)
-        self._draw_points(turn.random_bit)
+        self.placed, drawn, self.priorities = planes.taken_apart(turn.kept)
+        self.drawn = Points(self.net, drawn, planes.points, planes.scheduler.k)
+        self.ready = self.drawn.draw(self.net.any(self.placed) ^ 1, turn.random_bit)
         self._place(turn.random_bit)
 
     def choice(self) -> Choice:
         """Who steps, and what is kept."""
-        net, k = self.net, self.planes.scheduler.k
-        valid = [numbers.exceeds(net, word, k - 1) ^ 1 for word in self.to_go]
-        ready = net.all([net.equals(self.placed, self.planes.threads), *valid])
+        net = self.net
+        ready = net.and_(self.ready, net.equals(self.placed, self.planes.threads))
         ranking = numbers.highest(net, self.enabled, self.priorities[self.planes.points :])
         highest = [net.and_(ready, line) for line in ranking]
-        contested = _at_least_two(net, self.enabled)
-        due = [
-            net.all([contested, unmet ^ 1, numbers.is_zero(net, word)])
-            for unmet, word in zip(self.met, self.to_go, strict=True)
-        ]
+        contested = points.at_least_two(net, self.enabled)
+        due = [net.and_(contested, line) for line in self.drawn.due()]
         first = numbers.first_of(net, due)
         if self.planes.scheduler.demotes is Demotes.AFTER:
             return Choice(highest, lambda s: self._after(s, contested, s.threads, due, first))
@@ -165,27 +156,19 @@ class _PctCircuit:
         met = [net.and_(ready, line) for line in first]
         return Choice(chosen, lambda s: self._after(s, contested, demoted, met, first))
 
-    def _draw_points(self, random_bit: RandomBit) -> None:
-        net, k = self.net, self.planes.scheduler.k
-        beginning = net.any(self.placed) ^ 1
-        for i, word in enumerate(self.to_go):
-            fresh = [random_bit() for _ in word]
-            draws = net.or_(beginning, numbers.exceeds(net, word, k - 1))
-            self.to_go[i] = numbers.mux(net, draws, fresh, word)
-
     def _place(self, random_bit: RandomBit) -> None:
         """Insert one thread at a random rank among those that have theirs."""
-        net, threads, points = self.net, self.planes.threads, self.planes.points
+        net, threads, marks = self.net, self.planes.threads, self.planes.points
         count = numbers.increased(net, self.placed, TRUE)
         rank, drawn = numbers.draw_below(net, count, random_bit)
         places = net.and_(drawn, net.equals(self.placed, threads) ^ 1)
         for thread in range(threads):
-            *word, top = self.priorities[points + thread]
+            *word, top = self.priorities[marks + thread]
             above = net.and_(places, numbers.less(net, word, rank) ^ 1)
             here = net.and_(places, net.equals(self.placed, thread))
             moved = numbers.increased(net, word, above)
             padded = [*rank, *[FALSE] * (len(word) - len(rank))]
-            self.priorities[points + thread] = [
+            self.priorities[marks + thread] = [
                 *numbers.mux(net, here, padded, moved),
                 net.or_(here, top),
             ]
@@ -200,47 +183,34 @@ class _PctCircuit:
         first: Sequence[int],
     ) -> list[int]:
         """`demoted` threads get the priority of the `first` point that is due; it is then met."""
-        net, points = self.net, self.planes.points
+        net, marks = self.net, self.planes.points
         counts = net.and_(contested, net.any(stepped.threads))
         if self.planes.scheduler.demotes is Demotes.AFTER:
             met = [net.and_(line, counts) for line in met]
-        to_go = [
-            numbers.decreased(net, word, net.and_(counts, numbers.is_zero(net, word) ^ 1))
-            for word in self.to_go
-        ]
         priorities = list(self.priorities)
-        if points:
-            given = numbers.selected(net, first, priorities[:points])
+        if marks:
+            given = numbers.selected(net, first, priorities[:marks])
             due = net.any(first)
             for thread, line in enumerate(demoted):
-                lowers, old = net.and_(line, due), priorities[points + thread]
-                priorities[points + thread] = numbers.mux(net, lowers, given, old)
+                lowers, old = net.and_(line, due), priorities[marks + thread]
+                priorities[marks + thread] = numbers.mux(net, lowers, given, old)
         if self.planes.yielding:
             priorities = self._yielded(stepped, priorities)
-        met = [net.or_(old, new) for old, new in zip(self.met, met, strict=True)]
-        return self.planes.put_together(self.placed, to_go, met, priorities)
+        return self.planes.put_together(self.placed, self.drawn.after(counts, met), priorities)
 
     def _yielded(self, stepped: Stepped, priorities: list[Word]) -> list[Word]:
         """A thread that yields gets the lowest priority, all below it one more."""
-        net, points = self.net, self.planes.points
-        left = numbers.selected(net, stepped.threads, priorities[points:])
+        net, marks = self.net, self.planes.points
+        left = numbers.selected(net, stepped.threads, priorities[marks:])
         moved = []
         for number, word in enumerate(priorities):
             below = net.and_(stepped.yields, numbers.less(net, word, left))
             word = [*numbers.increased(net, word[:-1], below), word[-1]]
-            if number >= points:
-                leaves_it = net.and_(stepped.yields, stepped.threads[number - points])
+            if number >= marks:
+                leaves_it = net.and_(stepped.yields, stepped.threads[number - marks])
                 word = [net.and_(bit, leaves_it ^ 1) for bit in word]
             moved.append(word)
         return moved
-
-
-def _at_least_two(net: Netlist, lines: Sequence[int]) -> int:
-    one, two = FALSE, FALSE
-    for line in lines:
-        two = net.or_(two, net.and_(one, line))
-        one = net.or_(one, line)
-    return two
 
 
 class PctLane:
@@ -248,18 +218,14 @@ class PctLane:
 
     def __init__(self, scheduler: Pct, threads: int) -> None:
         self.scheduler, self.threads, self.contested = scheduler, threads, False
-        self.to_go: list[int | None] = [None] * (scheduler.d - 1)
+        self.points = PointsLane(scheduler.d - 1, scheduler.k)
         # Threads from 0 on, change point i as -i, which is a place that a thread can be given.
         self.ranking = [-i for i in range(scheduler.d - 1, 0, -1)]
         self.placed = 0
 
     def choose(self, before: Before, random_bit: RandomBit) -> int | None:
         """Place a thread, or else choose the enabled one of the highest priority."""
-        width, k = (self.scheduler.k - 1).bit_length(), self.scheduler.k
-        for i, steps in enumerate(self.to_go):
-            fresh = sum(random_bit() << q for q in range(width))
-            if steps is None:
-                self.to_go[i] = fresh if fresh < k else None
+        drawn = self.points.draw(random_bit)
         ready = self.placed == self.threads
         rank_width = (self.threads - 1).bit_length() + 1
         rank = numbers.drawn_below(min(self.placed + 1, self.threads), rank_width, random_bit)
@@ -267,7 +233,7 @@ class PctLane:
             # Ranks count from the lowest.
             self.ranking.insert(self.placed - rank, self.placed)
             self.placed += 1
-        if self.placed < self.threads or None in self.to_go:
+        if self.placed < self.threads or not drawn:
             return None
         self.contested = sum(before.enabled) > 1
         thread = next(t for t in self.ranking if t >= 0 and before.enabled[t])
@@ -283,17 +249,16 @@ class PctLane:
         if due and self.scheduler.demotes is Demotes.AFTER:
             self._lower(thread, due)
         if self.contested:
-            self.to_go = [n - 1 if n is not None and n > 0 else n for n in self.to_go]
+            self.points.count()
         if yields:
             self.ranking.remove(thread)
             self.ranking.append(thread)
 
     def _due(self) -> list[int]:
-        return [i for i, n in enumerate(self.to_go) if n == 0 and self.contested]
+        return self.points.due() if self.contested else []
 
     def _lower(self, thread: int, due: Sequence[int]) -> None:
         """Put the thread where the first of the points lies; they have been met."""
         self.ranking.remove(thread)
         self.ranking[self.ranking.index(-1 - due[0])] = thread
-        for i in due:
-            self.to_go[i] = MET
+        self.points.met.update(due)

@@ -19,6 +19,8 @@ NAMES = (
     "pos:bits=2",
     "urw",
     "surw",
+    "preemption_bounded",
+    "preemption_bounded:c=1,k=5",
 )
 
 

@@ -5,15 +5,19 @@ from math import sqrt
 
 import pytest
 
+from model.circuit.block import Engine
 from model.program import Program
 from model.schedulers.pct import Demotes, Pct
 from model.schedulers.pos import Pos
+from model.schedulers.preemption_bounded import PreemptionBounded
 from model.schedulers.profile import profile
 from model.schedulers.scheduler import Scheduler
 from model.schedulers.urw import Urw
+from model.trace import preemptions
 from tests.programs.schedulers_4_4 import small_programs as small
 from tests.programs.schedulers_4_4.priorities import pct_probability
 from tests.programs.schedulers_4_4.sampling import expect_probability, failures
+from tests.programs.schedulers_4_4.table import ROWS
 from tests.programs.schedulers_4_4.weights import urw_probability
 
 # The length k and the share of 20,000 executions that failed under PCT3.
@@ -106,3 +110,23 @@ def lowest_rate(failing: int, schedules: int) -> float:
     z, share = DEVIATIONS_MAX, failing / schedules
     spread = z * sqrt(share * (1 - share) / schedules + (z / (2 * schedules)) ** 2)
     return (share + z * z / (2 * schedules) - spread) / (1 + z * z / schedules)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_what_needs_c_preemptions_is_found_with_c_and_not_with_fewer(row):
+    scheduler = PreemptionBounded(c=row.preemptions)
+    assert failures(row.program, scheduler)[0] > 0
+    if row.preemptions:
+        assert failures(row.program, PreemptionBounded(c=row.preemptions - 1))[0] == 0
+
+
+@pytest.mark.parametrize("c", range(3))
+def test_no_execution_has_more_than_c_preemptions(c):
+    compiled = small.lost_update.compile(threads=3)
+    engine = Engine(compiled, PreemptionBounded(c=c))
+    counts = set()
+    for block in range(8):
+        result = engine.run_block(root_seed=3, block=block, passes=64)
+        traces = engine.recover(result.hits, root_seed=3, block=block, passes=64)
+        counts |= {len(preemptions(trace)) for trace in traces}
+    assert counts <= set(range(c + 1)) and (c in counts or c == 0)

@@ -31,12 +31,13 @@ def test_the_length_is_that_of_the_longest_walk_where_threads_compete():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("fast", "no scheduler is called 'fast'\n    there are uniform_walk, pct, pos, urw, surw"),
+        ("fast", "no scheduler is called 'fast'\n    there are uniform_walk, pct, pos"),
         ("pct:e=3", "pct has no option 'e'\n    it has d, k, demotes"),
         ("pct:d=x", "'x' is no value for the option d of pct\n    give a whole number"),
         ("pct:demotes=now", "'now' is no value .*\n    give after or before"),
         ("pct:d=0", "the depth d is at least 1"),
         ("pos:bits=40", "a priority has 1 to 32 bits"),
+        ("preemption_bounded:c=-1", "c is at least 0"),
         ("uniform_walk:d=3", "uniform_walk has no option 'd'\n    it has none"),
     ],
 )
