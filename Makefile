@@ -40,10 +40,10 @@ demo: setup ## find, minimize and store the race of thp_split: 20 seconds, then 
 	esac
 
 test: setup system-packages lint types imports ## everything that CI runs
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 fast: setup lint types ## lint, types and the tests that are not slow
-	@$(BIN)/pytest -m "not slow"
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 lint: setup ## ruff
 	@$(BIN)/ruff check .
