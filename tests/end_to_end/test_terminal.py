@@ -97,7 +97,7 @@ def test_a_lost_terminal_ends_the_campaign_cleanly(tmp_path):
     fuzzing = Terminal("fuzz", PROGRAM, "--workers", 0, "--time", "100s", "--db", database)
     fuzzing.read_until("#1")
     os.close(fuzzing.ours)
-    fuzzing.process.wait(timeout=60)
+    fuzzing.process.wait(timeout=100)
     with open_database(database) as opened, opened.read() as session:
         summary = get_campaign(session, 1)
     assert summary.state is CampaignState.INTERRUPTED and summary.blocks_done > 0

@@ -61,7 +61,7 @@ def test_every_save_is_fuzzed_and_the_last_exit_code_is_given(tmp_path):
         replace(tmp_path / "setting.py", "SOUND = True\n")
         wait_for(tmp_path, 4, process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
     said = (tmp_path / "stderr").read_text()
