@@ -61,8 +61,3 @@ def liveness(body: Body) -> dict[int, Live]:
             if live != at[number]:
                 at[number], changed = live, True
     return at
-
-
-def live_on_entry(body: Body) -> Live:
-    """Locals that some path reads before any path has assigned them: empty for a sound body."""
-    return live_before(body.entry, NONE, liveness(body))

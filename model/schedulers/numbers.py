@@ -10,11 +10,6 @@ from model.schedulers.scheduler import RandomBit
 Bits = Sequence[int]
 
 
-def width_of(largest: int) -> int:
-    """How many bits hold the numbers from 0 to `largest`."""
-    return largest.bit_length()
-
-
 def constant(number: int, width: int) -> list[int]:
     """The literals of a known number."""
     assert number < 1 << width
