@@ -20,7 +20,7 @@ from model.interpreter import Trace
 from model.known import Pairs, contains
 from model.program import Program
 from model.search import THREADS_MAX, Found, Search
-from model.signature import signature_of
+from model.signature import Signature, signature_of
 from model.simplify import simplify
 from model.trace import Measure, measure
 
@@ -67,6 +67,18 @@ def minimize(
     if found.trace is None or found.reached < measure(smallest):
         smallest = simplify(Stepper(program), smallest, signature, excluded=excluded)
     return _minimal(smallest, found)
+
+
+def search_for(
+    program: Program, signature: Signature, *, below: Measure, bytes_max: int = BYTES_MAX
+) -> Found:
+    """What searching says of a signature among all interleavings that cost less than `below`.
+
+    Of a program with more threads than can be searched, that nothing is known.
+    """
+    if len(program.threads) > THREADS_MAX:
+        return Found(None, NOTHING, False, 0)
+    return _search(program, (), bytes_max).minimum(signature, below=below)
 
 
 def search_ahead(program: Program) -> bool:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from service.life_commands import register as register_life
+
 Db = Annotated[str, typer.Option("--db", envvar="GRACEFUZZ_DB", help="The database to read.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Params = Annotated[
@@ -161,6 +163,7 @@ def register(app: typer.Typer) -> None:
     failures.command("list", help=LIST_HELP)(failures_list)
     failures.command("show", help=FAILURE_HELP)(failures_show)
     failures.command("replay", help=REPLAY_HELP)(failures_replay)
+    register_life(failures)
     app.add_typer(failures, name="failures")
     campaigns = typer.Typer(help="What was executed.", no_args_is_help=True, rich_markup_mode=None)
     campaigns.command("list", help=CAMPAIGNS_HELP)(campaigns_list)

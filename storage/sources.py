@@ -32,6 +32,13 @@ def library() -> Mapping[str, ProgramSource]:
     return PROGRAMS
 
 
+def library_series() -> Mapping[str, Series]:
+    """The series that come with gracefuzz, by name."""
+    from model.library import SERIES
+
+    return SERIES
+
+
 def find_source(given: str) -> ProgramSource:
     """The program called `given` in the library, or in the file `path.py` or `path.py:name`.
 
@@ -64,14 +71,13 @@ def find_series(given: str) -> Series:
         path = Path(match["path"]).expanduser()
         every = [each for each in vars(_module(path)).values() if isinstance(each, Series)]
         return _only({each.name: each for each in every}, match["name"], path, "series")
-    from model.library import SERIES
-
-    if given not in SERIES:
+    names = ", ".join(sorted(library_series()))
+    if given not in library_series():
         raise SourceError(
-            f"no series is called {given!r}: the library has {', '.join(sorted(SERIES))}\n"
+            f"no series is called {given!r}: the library has {names}\n"
             "    give one of these names, or a file of your own: path/to/file.py or file.py:name"
         )
-    return SERIES[given]
+    return library_series()[given]
 
 
 def compile_source(source: ProgramSource, parameters: Mapping[str, int | str]) -> Program:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from model.circuit.block import ENGINE_REVISION
+from model.minimized import Minimized
 from model.program import Program
 from model.program_json import to_json
 from model.schedule import to_lists
@@ -25,7 +26,6 @@ from storage.campaigns import (
 from storage.claims import Claim, claim
 from storage.disagreements import DisagreementRecord, record_disagreement
 from storage.failures import (
-    FailureRecord,
     RecordedSighting,
     SightingRecord,
     get_failure,
@@ -33,12 +33,12 @@ from storage.failures import (
     record_sighting,
 )
 from storage.leases import LeaseTotals, begin_lease, complete_lease
+from storage.minimal_failures import failure_record, minimal_of
 from storage.programs import ProgramRecord, record_program
 from storage.session import Database
 from storage.tables import CampaignState
 from storage.verifications import VerificationPlan
 from workers.backlog import Backlog
-from workers.minimizing import Minimized
 from workers.pool import Executed
 from workers.shards import BlockRange, Replayed, ShardResult
 
@@ -207,48 +207,6 @@ class CampaignRecord:
             step=violation.number,
             schedule=json.dumps(picks),
         )
-
-
-def failure_record(minimal: Minimized, *, ir_hash: str, ordinal: int) -> FailureRecord:
-    """The row of a failure; `ordinal`: how many schedules the campaign had executed by then."""
-    return FailureRecord(
-        program_name=minimal.signature.program,
-        oracle=minimal.oracle,
-        sentence=minimal.sentence,
-        step_label=minimal.signature.step,
-        fingerprint=minimal.fingerprint,
-        preemptions=minimal.preemptions,
-        switches=minimal.switches,
-        threads=minimal.threads,
-        steps=minimal.steps,
-        schedule=minimal.schedule,
-        interleaving=minimal.interleaving,
-        diagram=minimal.diagram,
-        proof=json.dumps(dict(minimal.proof)),
-        ir_hash=ir_hash,
-        first_schedule_ordinal=ordinal,
-    )
-
-
-def minimal_of(record: FailureRecord) -> Minimized:
-    """What `failure_record` was made from; how many states were searched is not kept."""
-    return Minimized(
-        signature=Signature(
-            record.program_name, f"{record.oracle}: {record.sentence}", record.step_label
-        ),
-        oracle=record.oracle,
-        sentence=record.sentence,
-        fingerprint=record.fingerprint,
-        preemptions=record.preemptions,
-        switches=record.switches,
-        threads=record.threads,
-        steps=record.steps,
-        schedule=record.schedule,
-        interleaving=record.interleaving,
-        diagram=record.diagram,
-        proof=json.loads(record.proof),
-        states=0,
-    )
 
 
 def _totals(result: ShardResult) -> LeaseTotals:

@@ -87,6 +87,7 @@ COMMANDS = [
     ["failures", "list"],
     ["failures", "show"],
     ["failures", "replay"],
+    ["failures", "bisect"],
     ["campaigns", "list"],
     ["campaigns", "show"],
 ]

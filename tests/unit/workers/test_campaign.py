@@ -10,6 +10,7 @@ from storage.campaigns import campaign_totals, get_campaign
 from storage.disagreements import list_disagreements
 from storage.errors import StorageError
 from storage.failures import get_failure, list_failures, list_sightings
+from storage.minimal_failures import minimal_of
 from storage.programs import get_program
 from storage.tables import CampaignState
 from tests.toy_programs import two_publishers
@@ -19,7 +20,6 @@ from workers.fuzzing import excluded_pairs
 from workers.local_pool import LocalPool
 from workers.pool import Lost
 from workers.progress import Ending, Verdict
-from workers.recording import minimal_of
 from workers.shards import BlockRange, Disagreement, Replayed, ShardSpec, run_shard
 from workers.work import do, report_of
 
