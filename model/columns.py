@@ -59,7 +59,7 @@ def diagram(trace: Trace, *, sentence: str, proof: str | None = None) -> str:
     last step is marked `<-- sentence`; a deadlock first lists who waits for what. `proof` is a
     paragraph of its own. Only a word that is wider than the page goes beyond it.
     """
-    values = _value_columns(trace)
+    values = value_columns(trace)
     lines = _lines(trace, values) + _waiting(trace)
     threads = sorted({line.thread for line in lines}, key=[line.thread for line in lines].index)
     names = {thread: trace.program.threads[thread].name for thread in threads}
@@ -95,7 +95,7 @@ def _fitting(
 # -- what is shown ---------------------------------------------------------------------------------
 
 
-def _value_columns(trace: Trace) -> list[ValueColumn]:
+def value_columns(trace: Trace) -> list[ValueColumn]:
     """The variables that changed: those of the protocol; ghosts where nothing else did."""
     changed: dict[tuple[str, int], set[int]] = {}
     for change in (change for event in trace.events for change in event.changes):

@@ -33,7 +33,12 @@ def campaigns_lines(found: Sequence[CampaignSummary], *, database: str) -> list[
 
 def campaigns_json(found: Sequence[CampaignSummary]) -> str:
     """The same as a list."""
-    return pretty([_summary(each) for each in found])
+    return pretty(campaigns_objects(found))
+
+
+def campaigns_objects(found: Sequence[CampaignSummary]) -> list[dict[str, object]]:
+    """The same as objects."""
+    return [summary_object(each) for each in found]
 
 
 def campaign_lines(
@@ -67,21 +72,26 @@ def campaign_lines(
 
 def campaign_json(summary: CampaignSummary, totals: CampaignTotals, program: Program) -> str:
     """The same as an object."""
-    return pretty(
-        {
-            **_summary(summary),
-            "outcomes": {name: str(count) for name, count in totals.outcomes.items()},
-            "sites": {name: str(count) for name, count in totals.site_counts.items()},
-            "steps_reached": sorted(totals.steps_reached),
-            "states_seen": str(totals.coverage.states.count),
-            "states_seen_exact": totals.coverage.states.is_exact,
-            "states_reachable": None
-            if totals.reachable_states is None
-            else str(totals.reachable_states),
-            "coverage": coverage_object(program, totals, scheduler=summary.plan.scheduler),
-            "disagreements": totals.disagreements,
-        }
-    )
+    return pretty(campaign_object(summary, totals, program))
+
+
+def campaign_object(
+    summary: CampaignSummary, totals: CampaignTotals, program: Program
+) -> dict[str, object]:
+    """All that is known of a campaign."""
+    return {
+        **summary_object(summary),
+        "outcomes": {name: str(count) for name, count in totals.outcomes.items()},
+        "sites": {name: str(count) for name, count in totals.site_counts.items()},
+        "steps_reached": sorted(totals.steps_reached),
+        "states_seen": str(totals.coverage.states.count),
+        "states_seen_exact": totals.coverage.states.is_exact,
+        "states_reachable": None
+        if totals.reachable_states is None
+        else str(totals.reachable_states),
+        "coverage": coverage_object(program, totals, scheduler=summary.plan.scheduler),
+        "disagreements": totals.disagreements,
+    }
 
 
 def _head(summary: CampaignSummary) -> list[str]:
@@ -106,7 +116,8 @@ def _counts(counts: Mapping[str, int]) -> list[str]:
     return columns(rows, right=frozenset({1})) or ["  none"]
 
 
-def _summary(each: CampaignSummary) -> dict[str, object]:
+def summary_object(each: CampaignSummary) -> dict[str, object]:
+    """A campaign in a list."""
     return {
         "campaign": each.campaign_id,
         "kind": each.plan.kind.value,

@@ -95,6 +95,7 @@ def exit_code_of(error: Exception) -> int | None:
     from model.schedulers.scheduler import SchedulerError
     from model.series import SeriesError
     from service.exporting import OutputError
+    from service.serve_command import CannotServe
     from storage.errors import (
         CampaignBusy,
         NotResumable,
@@ -118,6 +119,7 @@ def exit_code_of(error: Exception) -> int | None:
         UnknownCampaign: USAGE,
         UnknownFailure: USAGE,
         UnknownProgram: USAGE,
+        CannotServe: INFRASTRUCTURE,
         StorageError: INFRASTRUCTURE,
     }
     return next((code for kind, code in codes.items() if isinstance(error, kind)), None)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from service.life_commands import register as register_life
+from service.serve_command import SERVE_HELP, serve_command
 
 Db = Annotated[str, typer.Option("--db", envvar="GRACEFUZZ_DB", help="The database to read.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -169,6 +170,7 @@ def register(app: typer.Typer) -> None:
     campaigns.command("list", help=CAMPAIGNS_HELP)(campaigns_list)
     campaigns.command("show", help=CAMPAIGN_HELP)(campaigns_show)
     app.add_typer(campaigns, name="campaigns")
+    app.command("serve", help=SERVE_HELP)(serve_command)
 
 
 # What a command needs is imported in it: `gracefuzz --help` needs neither SQL nor LLVM.

@@ -78,6 +78,15 @@ def coverage_object(
     }
 
 
+def risk_sentences(totals: CampaignTotals, *, scheduler: str) -> list[tuple[str, str]]:
+    """What is left, by name: classes that were not seen, violations that never showed."""
+    lines = [
+        *_classes(totals.coverage, [], scheduler),
+        f"violations  {_violations(totals, scheduler)}",
+    ]
+    return [(line[:11].strip(), line[12:]) for line in lines]
+
+
 def states_sentence(totals: CampaignTotals) -> str:
     """How many states were seen, of how many where that is known."""
     states = totals.coverage.states

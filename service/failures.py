@@ -61,27 +61,27 @@ def failures_lines(found: Sequence[FailureSummary], *, database: str) -> list[st
 
 def failures_json(found: Sequence[FailureSummary]) -> str:
     """The same as a list."""
-    return pretty(
-        [
-            {
-                "failure": each.failure_id,
-                "program": each.program_name,
-                "status": each.status.value,
-                "fingerprint": each.fingerprint,
-                "oracle": each.oracle,
-                "sentence": each.sentence,
-                "step": each.step_label,
-                "preemptions": each.preemptions,
-                "switches": each.switches,
-                "threads": each.threads,
-                "steps": each.steps,
-                "sightings": each.sightings_count,
-                "first_seen_at": each.first_seen_at.isoformat(),
-                "last_seen_at": each.last_seen_at.isoformat(),
-            }
-            for each in found
-        ]
-    )
+    return pretty([summary_object(each) for each in found])
+
+
+def summary_object(each: FailureSummary) -> dict[str, object]:
+    """A failure in a list."""
+    return {
+        "failure": each.failure_id,
+        "program": each.program_name,
+        "status": each.status.value,
+        "fingerprint": each.fingerprint,
+        "oracle": each.oracle,
+        "sentence": each.sentence,
+        "step": each.step_label,
+        "preemptions": each.preemptions,
+        "switches": each.switches,
+        "threads": each.threads,
+        "steps": each.steps,
+        "sightings": each.sightings_count,
+        "first_seen_at": each.first_seen_at.isoformat(),
+        "last_seen_at": each.last_seen_at.isoformat(),
+    }
 
 
 def failure_lines(loaded: LoadedFailure, *, database: str) -> list[str]:
@@ -110,37 +110,40 @@ def failure_lines(loaded: LoadedFailure, *, database: str) -> list[str]:
 
 def failure_json(loaded: LoadedFailure) -> str:
     """The same as an object."""
+    return pretty(failure_object(loaded))
+
+
+def failure_object(loaded: LoadedFailure) -> dict[str, object]:
+    """All that is known of a failure."""
     failure, record = loaded.failure, loaded.failure.record
-    return pretty(
-        {
-            "failure": failure.failure_id,
-            "program": record.program_name,
-            "parameters": json.loads(loaded.program.parameters),
-            "ir_hash": record.ir_hash,
-            "status": failure.status.value,
-            "fingerprint": record.fingerprint,
-            "oracle": record.oracle,
-            "sentence": record.sentence,
-            "step": record.step_label,
-            "preemptions": record.preemptions,
-            "switches": record.switches,
-            "threads": record.threads,
-            "steps": record.steps,
-            "proof": json.loads(record.proof),
-            "schedule": json.loads(record.schedule),
-            "interleaving": json.loads(record.interleaving),
-            "diagram": record.diagram,
-            "sightings": failure.sightings_count,
-            "origin": loaded.campaign.plan.kind.value,
-            "first_campaign": failure.first_campaign_id,
-            "first_block": str(failure.first_block),
-            "first_lane": failure.first_lane,
-            "first_schedule_ordinal": str(record.first_schedule_ordinal),
-            "first_seen_at": failure.first_seen_at.isoformat(),
-            "last_seen_at": failure.last_seen_at.isoformat(),
-            "reproduce": reproducing_command(loaded),
-        }
-    )
+    return {
+        "failure": failure.failure_id,
+        "program": record.program_name,
+        "parameters": json.loads(loaded.program.parameters),
+        "ir_hash": record.ir_hash,
+        "status": failure.status.value,
+        "fingerprint": record.fingerprint,
+        "oracle": record.oracle,
+        "sentence": record.sentence,
+        "step": record.step_label,
+        "preemptions": record.preemptions,
+        "switches": record.switches,
+        "threads": record.threads,
+        "steps": record.steps,
+        "proof": json.loads(record.proof),
+        "schedule": json.loads(record.schedule),
+        "interleaving": json.loads(record.interleaving),
+        "diagram": record.diagram,
+        "sightings": failure.sightings_count,
+        "origin": loaded.campaign.plan.kind.value,
+        "first_campaign": failure.first_campaign_id,
+        "first_block": str(failure.first_block),
+        "first_lane": failure.first_lane,
+        "first_schedule_ordinal": str(record.first_schedule_ordinal),
+        "first_seen_at": failure.first_seen_at.isoformat(),
+        "last_seen_at": failure.last_seen_at.isoformat(),
+        "reproduce": reproducing_command(loaded),
+    }
 
 
 def counted(count: int, word: str) -> str:

@@ -23,6 +23,7 @@ class ShownThread:
 
     name: str
     next_step: str
+    function: str | None
     line: int | None
     is_enabled: bool
     locals: tuple[tuple[str, str], ...]
@@ -143,6 +144,7 @@ def _thread(machine: Machine, index: int) -> ShownThread:
             if pc == UNBORN
             else "ended"
         ),
+        function=None if step is None else step.function,
         line=None if step is None else step.line,
         is_enabled=enabled,
         locals=tuple(

@@ -14,12 +14,15 @@ def library_lines() -> list[str]:
 
 def library_json() -> str:
     """The same as a list."""
-    return pretty(
-        [
-            {"program": name, "sentence": source.sentence, "parameters": _parameters(source)}
-            for name, source in sorted(library().items())
-        ]
-    )
+    return pretty(library_objects())
+
+
+def library_objects() -> list[dict[str, object]]:
+    """Each program with its parameters."""
+    return [
+        {"program": name, "sentence": source.sentence, "parameters": _parameters(source)}
+        for name, source in sorted(library().items())
+    ]
 
 
 def program_lines(source: ProgramSource, program: Program) -> list[str]:
@@ -44,39 +47,42 @@ def program_lines(source: ProgramSource, program: Program) -> list[str]:
 
 def program_json(source: ProgramSource, program: Program) -> str:
     """The same as an object."""
-    return pretty(
-        {
-            "program": program.name,
-            "title": program.title,
-            "sentence": source.sentence,
-            "ir_hash": program.hash,
-            "steps_max": program.steps_max,
-            "parameters": _parameters(source, dict(program.parameters)),
-            "threads": [
-                {
-                    "thread": thread.name,
-                    "body": program.bodies[thread.body].name,
-                    "daemon": thread.daemon,
-                    "child": thread.child,
-                }
-                for thread in program.threads
-            ],
-            "bodies": [
-                {
-                    "body": body.name,
-                    "steps": [
-                        {"step": str(step.label), "line": step.line, "function": step.function}
-                        for step in body.steps
-                    ],
-                }
-                for body in program.bodies
-            ],
-            "oracles": [
-                {"oracle": site.oracle.value, "sentence": site.sentence} for site in program.sites
-            ],
-            "source": text_of(source),
-        }
-    )
+    return pretty(program_object(source, program))
+
+
+def program_object(source: ProgramSource, program: Program) -> dict[str, object]:
+    """A compiled program."""
+    return {
+        "program": program.name,
+        "title": program.title,
+        "sentence": source.sentence,
+        "ir_hash": program.hash,
+        "steps_max": program.steps_max,
+        "parameters": _parameters(source, dict(program.parameters)),
+        "threads": [
+            {
+                "thread": thread.name,
+                "body": program.bodies[thread.body].name,
+                "daemon": thread.daemon,
+                "child": thread.child,
+            }
+            for thread in program.threads
+        ],
+        "bodies": [
+            {
+                "body": body.name,
+                "steps": [
+                    {"step": str(step.label), "line": step.line, "function": step.function}
+                    for step in body.steps
+                ],
+            }
+            for body in program.bodies
+        ],
+        "oracles": [
+            {"oracle": site.oracle.value, "sentence": site.sentence} for site in program.sites
+        ],
+        "source": text_of(source),
+    }
 
 
 def _parameters(

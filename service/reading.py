@@ -25,6 +25,8 @@ def pretty(document: object) -> str:
 
 def option_for(database: str) -> str:
     """What to add to a suggested command so that it reads the same database."""
+    if database.startswith(("http://", "https://")):
+        return f" --server {database}"
     return "" if database == "gracefuzz.db" else f" --db {database}"
 
 

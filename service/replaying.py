@@ -89,28 +89,31 @@ def trace_lines(again: Replayed) -> list[str]:
 
 def trace_json(again: Replayed) -> str:
     """The same as an object."""
-    return pretty(
-        {
-            "failure": again.loaded.failure.failure_id,
-            "verdict": again.verdict,
-            "outcome": None if again.trace.outcome is None else again.trace.outcome.value,
-            "ending": again.ending,
-            "steps": [
-                {
-                    "step": row.number,
-                    "thread": row.thread,
-                    "text": row.text,
-                    "function": row.function,
-                    "line": row.line,
-                    "value": row.value,
-                    "choices": list(row.choices),
-                    "changes": [
-                        {"place": c.place, "before": c.before, "after": c.after}
-                        for c in row.changes
-                    ],
-                    "preempted": row.preempted,
-                }
-                for row in steps_table(again.trace)
-            ],
-        }
-    )
+    return pretty(trace_object(again))
+
+
+def trace_object(again: Replayed) -> dict[str, object]:
+    """A trace, step by step."""
+    return {
+        "failure": again.loaded.failure.failure_id,
+        "verdict": again.verdict,
+        "outcome": None if again.trace.outcome is None else again.trace.outcome.value,
+        "ending": again.ending,
+        "steps": [
+            {
+                "step": row.number,
+                "thread": row.thread,
+                "text": row.text,
+                "function": row.function,
+                "line": row.line,
+                "value": row.value,
+                "choices": list(row.choices),
+                "changes": [
+                    {"place": c.place, "before": c.before, "after": c.after}
+                    for c in row.changes
+                ],
+                "preempted": row.preempted,
+            }
+            for row in steps_table(again.trace)
+        ],
+    }

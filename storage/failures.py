@@ -131,7 +131,7 @@ def list_failures(
         query = query.where(FailureRow.program_name == program)
     if status is not None:
         query = query.where(FailureRow.status == status)
-    return tuple(_summary(row) for row in session.scalars(query))
+    return tuple(summary_of(row) for row in session.scalars(query))
 
 
 def get_failure(session: Session, failure_id: int) -> StoredFailure:
@@ -226,7 +226,8 @@ def _failure_row(session: Session, failure_id: int) -> FailureRow:
     return row
 
 
-def _summary(row: FailureRow) -> FailureSummary:
+def summary_of(row: FailureRow) -> FailureSummary:
+    """A row in a list, for this package only."""
     return FailureSummary(
         failure_id=row.id,
         program_name=row.program_name,

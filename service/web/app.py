@@ -1,0 +1,43 @@
+"""The application: its routes, what guards them, and what it holds open."""
+
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from service.web import campaign_page, failure_page, lists, reading
+from service.web.guards import Guard, TokenBuckets
+from service.web.pages import STATIC
+from service.web.problems import add_problems
+from storage.session import Database
+
+BODY_BYTES_MAX = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may ask for: requests a second for ever, and at once."""
+
+    requests_per_second: float = 50.0
+    burst: int = 200
+
+
+def create_app(database: Database, limits: Limits = Limits()) -> FastAPI:
+    """The service over an open database, which whoever opened it closes."""
+    app = FastAPI(
+        title="gracefuzz",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.database = database
+    app.add_middleware(
+        Guard,
+        body_bytes_max=BODY_BYTES_MAX,
+        buckets=TokenBuckets(limits.requests_per_second, limits.burst),
+    )
+    add_problems(app)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    for routes in (reading, lists, failure_page, campaign_page):
+        app.include_router(routes.router)
+    return app
