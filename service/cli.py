@@ -94,6 +94,7 @@ def exit_code_of(error: Exception) -> int | None:
     from model.promela import CannotExport
     from model.schedulers.scheduler import SchedulerError
     from model.series import SeriesError
+    from service.bundle_reading import BundleError
     from service.exporting import OutputError
     from service.serve_command import CannotServe
     from storage.errors import (
@@ -107,6 +108,7 @@ def exit_code_of(error: Exception) -> int | None:
     from storage.sources import SourceError
 
     codes: dict[type[Exception], int] = {
+        BundleError: USAGE,
         CannotExport: USAGE,
         LanguageError: USAGE,
         OutputError: USAGE,

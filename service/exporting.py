@@ -8,11 +8,11 @@ class OutputError(ValueError):
     """A file cannot be written; the message says which and why."""
 
 
-def write_new(file: Path, text: str) -> None:
+def write_new(file: Path, text: str | bytes) -> None:
     """Write a file that is not there yet. Raises OutputError where it is, or cannot be written."""
     try:
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(text)
+        with file.open("xb") as opened:
+            opened.write(text.encode() if isinstance(text, str) else text)
     except FileExistsError:
         raise OutputError(f"{file} exists\n    give another name, or remove it first") from None
     except OSError as error:

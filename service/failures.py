@@ -15,6 +15,7 @@ from storage.sources import library
 from storage.tables import CampaignKind
 
 FINGERPRINT_SHOWN = 8
+DOCUMENT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def failure_json(loaded: LoadedFailure) -> str:
 
 
 def failure_object(loaded: LoadedFailure) -> dict[str, object]:
-    """All that is known of a failure."""
+    """All that is known of a failure; counts that may pass 2^53 are text."""
     failure, record = loaded.failure, loaded.failure.record
     return {
         "failure": failure.failure_id,
@@ -144,6 +145,17 @@ def failure_object(loaded: LoadedFailure) -> dict[str, object]:
         "last_seen_at": failure.last_seen_at.isoformat(),
         "reproduce": reproducing_command(loaded),
     }
+
+
+def failures_document(failures: Sequence[LoadedFailure]) -> str:
+    """What `failures export` writes as JSON: a version, and each failure with its IR hash."""
+    return pretty(
+        {
+            "format": "gracefuzz-failures",
+            "version": DOCUMENT_VERSION,
+            "failures": [failure_object(each) for each in failures],
+        }
+    )
 
 
 def counted(count: int, word: str) -> str:

@@ -6,6 +6,7 @@ author's own lines are executed is the author's mistake and is said with file an
 """
 
 import importlib.util
+import linecache
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -144,6 +145,9 @@ def _module(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"gracefuzz_program_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # A process that lives long may read a file again after it was edited: the compiler reads its
+    # text through this cache.
+    linecache.checkcache()
     # Some decorators, of dataclasses for one, look up the module in which they stand.
     sys.modules[spec.name] = module
     sys.path.insert(0, str(path.parent.absolute()))

@@ -2,10 +2,11 @@
 
 import json
 from datetime import UTC, datetime
+from functools import cache
 
 from model.explore import Explorer
 from model.language import ProgramSource
-from model.minimize import minimize
+from model.minimize import Minimal, minimize
 from model.minimized import described
 from model.program import Program
 from model.program_json import to_json
@@ -23,12 +24,7 @@ NOW = datetime(2011, 8, 19, 7, 48, 59, tzinfo=UTC)
 
 def store_failures(database: Database, source: ProgramSource, **parameters: object) -> list[int]:
     """The numbers of all failures of a small program, in the order of their signatures."""
-    program = source.compile(**parameters)
-    explorer = Explorer(program)
-    while explorer.advance():
-        pass
-    signatures = sorted(explorer.explored().signatures)
-    minimal = [minimize(program, explorer.trace_of(each)) for each in signatures]
+    program, minimal = found(source, tuple(sorted(parameters.items())))
     with database.write() as session:
         record_program(session, program_record(program, source), now=NOW)
         plan = CampaignPlan(program.hash, "uniform_walk", 1, "1", "{}")
@@ -45,6 +41,19 @@ def store_failures(database: Database, source: ProgramSource, **parameters: obje
             numbers.append(record_sighting(session, row, sighting, now=NOW).failure_id)
         finish_campaign(session, campaign, CampaignState.FINISHED, ending="done", now=NOW)
     return numbers
+
+
+@cache
+def found(
+    source: ProgramSource, parameters: tuple[tuple[str, object], ...] = ()
+) -> tuple[Program, tuple[Minimal, ...]]:
+    """A small program, and the minimal interleaving of each of its signatures."""
+    program = source.compile(**dict(parameters))
+    explorer = Explorer(program)
+    while explorer.advance():
+        pass
+    signatures = sorted(explorer.explored().signatures)
+    return program, tuple(minimize(program, explorer.trace_of(each)) for each in signatures)
 
 
 def program_record(program: Program, source: ProgramSource) -> ProgramRecord:

@@ -88,6 +88,8 @@ COMMANDS = [
     ["failures", "show"],
     ["failures", "replay"],
     ["failures", "bisect"],
+    ["failures", "export"],
+    ["failures", "import"],
     ["campaigns", "list"],
     ["campaigns", "show"],
 ]

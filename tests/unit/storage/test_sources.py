@@ -59,6 +59,14 @@ def test_a_file_may_import_its_neighbour(tmp_path):
     assert compiled.variable["slot"].type.width == 3
 
 
+def test_a_file_that_was_edited_is_read_again(tmp_path):
+    path = written(tmp_path, FINE)
+    before = compile_source(find_source(str(path)), {})
+    written(tmp_path, FINE.replace("uint(2)", "uint(3)") + "        READ_ONCE(slot)\n")
+    after = compile_source(find_source(str(path)), {})
+    assert len(before.bodies[0].steps) == 1 and len(after.bodies[0].steps) == 2
+
+
 def test_a_name_that_is_not_in_the_library_is_answered_with_those_that_are():
     with pytest.raises(
         SourceError, match=r"no program is called 'nope': the library has .*thp_split"
