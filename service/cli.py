@@ -97,6 +97,7 @@ def exit_code_of(error: Exception) -> int | None:
     from service.bundle_reading import BundleError
     from service.exporting import OutputError
     from service.serve_command import CannotServe
+    from storage.access import TokenError
     from storage.errors import (
         CampaignBusy,
         NotResumable,
@@ -116,6 +117,7 @@ def exit_code_of(error: Exception) -> int | None:
         SchedulerError: USAGE,
         SeriesError: USAGE,
         SourceError: USAGE,
+        TokenError: USAGE,
         CampaignBusy: USAGE,
         NotResumable: USAGE,
         UnknownCampaign: USAGE,

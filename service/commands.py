@@ -7,6 +7,7 @@ import typer
 
 from service.life_commands import register as register_life
 from service.serve_command import SERVE_HELP, serve_command
+from service.token_commands import register as register_tokens
 
 Db = Annotated[str, typer.Option("--db", envvar="GRACEFUZZ_DB", help="The database to read.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -171,6 +172,7 @@ def register(app: typer.Typer) -> None:
     campaigns.command("show", help=CAMPAIGN_HELP)(campaigns_show)
     app.add_typer(campaigns, name="campaigns")
     app.command("serve", help=SERVE_HELP)(serve_command)
+    register_tokens(app)
 
 
 # What a command needs is imported in it: `gracefuzz --help` needs neither SQL nor LLVM.

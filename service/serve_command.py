@@ -13,14 +13,16 @@ SERVE_HELP = """
 Serve the API and the pages over a database, until Ctrl-C or SIGTERM.
 
 Campaigns are executed by other processes: start them with gracefuzz fuzz, beside this one. On
-loopback everybody on this machine may read. Any other address is refused as long as the database
-holds no token.
+loopback everybody on this machine may come in as long as the database holds no token
+(gracefuzz token create); any other address is refused until it does.
 
 Examples:
 
   gracefuzz serve
 
   gracefuzz serve --db campaigns.db --port 9000
+
+  gracefuzz token create team --scope operate && gracefuzz serve --host 0.0.0.0
 """
 
 
@@ -37,28 +39,37 @@ def serve_command(
     import uvicorn
 
     from service.web.app import create_app
+    from storage.access import has_tokens
     from storage.session import open_database
 
-    refuse_open_address(host)
+    inside = is_loopback(host)
     with open_database(db) as database:
+        if not inside:
+            with database.read() as session:
+                refuse_without_token(host, token_exists=has_tokens(session))
         listening = listen(host, port)
         shown = f"http://{_in_url(host)}:{listening.getsockname()[1]}"
         typer.echo(f"gracefuzz serves {shown} from {database.path}; Ctrl-C ends it")
-        config = uvicorn.Config(create_app(database), log_level="warning", server_header=False)
+        app = create_app(database, is_open=inside)
+        config = uvicorn.Config(app, log_level="warning", server_header=False)
         uvicorn.Server(config).run(sockets=[listening])
 
 
-def refuse_open_address(host: str) -> None:
-    """Raise BadParameter for an address that others than this machine can reach."""
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address. Raises BadParameter where it is none."""
     try:
-        inside = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         said = f"{host!r} is no IP address: give one, or leave --host out"
         raise typer.BadParameter(said) from None
-    if not inside:
+
+
+def refuse_without_token(host: str, *, token_exists: bool) -> None:
+    """Raise BadParameter where others could come in without a token."""
+    if not token_exists:
         raise typer.BadParameter(
-            f"cannot listen on {host}: others than this machine could reach it without a token\n"
-            "    leave --host out, and let a reverse proxy with authentication stand before it"
+            f"cannot listen on {host}: others than this machine could come in without a token\n"
+            "    make one first: gracefuzz token create NAME --scope operate"
         )
 
 

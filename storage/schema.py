@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import OperationalError
 
+from storage import access_tables, tables
 from storage.errors import StorageError
 from storage.migrations import REVISIONS
-from storage.tables import Base
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 JOURNAL_SECONDS_MAX = 30.0
+# Importing a module declares its tables, all on one metadata.
+DECLARED_IN = (tables, access_tables)
 # As Alembic makes it.
 REVISION_TABLE = """\
 CREATE TABLE alembic_version (
@@ -92,7 +94,7 @@ def check_revision(connection: Connection, path: Path) -> str | None:
 
 def create(connection: Connection) -> None:
     """Make all tables in an empty database, and note their revision where Alembic looks for it."""
-    Base.metadata.create_all(connection, checkfirst=False)
+    tables.Base.metadata.create_all(connection, checkfirst=False)
     connection.exec_driver_sql(REVISION_TABLE)
     connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (REVISIONS[-1],))
 

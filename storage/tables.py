@@ -90,10 +90,10 @@ class Base(DeclarativeBase):
 
 
 # SQLite numbers rows by itself only in a column that is declared INTEGER.
-_RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+row_number = BigInteger().with_variant(Integer(), "sqlite")
 
 
-def _state_column(kind: type[StrEnum], *, name: str) -> Enum:
+def state_column(kind: type[StrEnum], *, name: str) -> Enum:
     """Store a state as the word a person reads, with a CHECK that no other word gets in."""
     return Enum(
         kind,
@@ -129,15 +129,15 @@ class CampaignRow(Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True)
-    kind: Mapped[CampaignKind] = mapped_column(_state_column(CampaignKind, name="kind"))
+    id: Mapped[int] = mapped_column(row_number, primary_key=True)
+    kind: Mapped[CampaignKind] = mapped_column(state_column(CampaignKind, name="kind"))
     program_ir_hash: Mapped[str] = mapped_column(ForeignKey("programs.ir_hash"))
     scheduler: Mapped[str] = mapped_column(Text)
     root_seed: Mapped[int] = mapped_column(ExactCount)
     engine_revision: Mapped[str] = mapped_column(Text)
     budget: Mapped[str] = mapped_column(JsonText)
     excluded_failures: Mapped[tuple[int, ...]] = mapped_column(Numbers)
-    state: Mapped[CampaignState] = mapped_column(_state_column(CampaignState, name="state"))
+    state: Mapped[CampaignState] = mapped_column(state_column(CampaignState, name="state"))
     ending: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -182,7 +182,7 @@ class VerificationRow(Base):
     discarded: Mapped[bool]
     sites: Mapped[Mapping[str, int]] = mapped_column(ExactCounts)
     verdict: Mapped[VerificationVerdict | None] = mapped_column(
-        _state_column(VerificationVerdict, name="verdict")
+        state_column(VerificationVerdict, name="verdict")
     )
     checkpoint_file: Mapped[str | None] = mapped_column(Text)
     checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
@@ -262,7 +262,7 @@ class LeaseRow(Base):
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
     first_block: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     blocks: Mapped[int] = mapped_column(BigInteger)
-    state: Mapped[LeaseState] = mapped_column(_state_column(LeaseState, name="state"))
+    state: Mapped[LeaseState] = mapped_column(state_column(LeaseState, name="state"))
     worker: Mapped[str | None] = mapped_column(Text)
 
 
@@ -291,13 +291,13 @@ class FailureRow(Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True)
+    id: Mapped[int] = mapped_column(row_number, primary_key=True)
     program_name: Mapped[str] = mapped_column(Text)
     oracle: Mapped[str] = mapped_column(Text)
     sentence: Mapped[str] = mapped_column(Text)
     step_label: Mapped[str] = mapped_column(Text)
     fingerprint: Mapped[str] = mapped_column(String(128))
-    status: Mapped[FailureStatus] = mapped_column(_state_column(FailureStatus, name="status"))
+    status: Mapped[FailureStatus] = mapped_column(state_column(FailureStatus, name="status"))
     preemptions: Mapped[int] = mapped_column(BigInteger)
     switches: Mapped[int] = mapped_column(BigInteger)
     threads: Mapped[int] = mapped_column(BigInteger)
@@ -329,7 +329,7 @@ class SightingRow(Base):
         CheckConstraint("step >= 0", name="step"),
     )
 
-    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True)
+    id: Mapped[int] = mapped_column(row_number, primary_key=True)
     failure_id: Mapped[int] = mapped_column(ForeignKey("failures.id"))
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
     ir_hash: Mapped[str] = mapped_column(ForeignKey("programs.ir_hash"))
@@ -359,7 +359,7 @@ class DisagreementRow(Base):
         CheckConstraint("step >= 0", name="step"),
     )
 
-    id: Mapped[int] = mapped_column(_RowNumber, primary_key=True)
+    id: Mapped[int] = mapped_column(row_number, primary_key=True)
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
     ir_hash: Mapped[str] = mapped_column(ForeignKey("programs.ir_hash"))
     block: Mapped[int] = mapped_column(BigInteger)

@@ -1,11 +1,12 @@
 """The application: its routes, what guards them, and what it holds open."""
 
+import secrets
 from dataclasses import dataclass
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from service.web import campaign_page, failure_page, lists, reading
+from service.web import campaign_page, failure_page, health, lists, login, reading
 from service.web.guards import Guard, TokenBuckets
 from service.web.pages import STATIC
 from service.web.problems import add_problems
@@ -22,15 +23,19 @@ class Limits:
     burst: int = 200
 
 
-def create_app(database: Database, limits: Limits = Limits()) -> FastAPI:
-    """The service over an open database, which whoever opened it closes."""
+def create_app(database: Database, *, is_open: bool = True, limits: Limits = Limits()) -> FastAPI:
+    """The service over an open database, which whoever opened it closes.
+
+    `is_open` lets everybody in who can reach it as long as the database holds no token.
+    """
     app = FastAPI(
         title="gracefuzz",
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
     )
-    app.state.database = database
+    app.state.database, app.state.is_open = database, is_open
+    app.state.csrf_key = secrets.token_urlsafe(32)
     app.add_middleware(
         Guard,
         body_bytes_max=BODY_BYTES_MAX,
@@ -38,6 +43,6 @@ def create_app(database: Database, limits: Limits = Limits()) -> FastAPI:
     )
     add_problems(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    for routes in (reading, lists, failure_page, campaign_page):
+    for routes in (health, login, reading, lists, failure_page, campaign_page):
         app.include_router(routes.router)
     return app

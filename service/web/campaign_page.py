@@ -12,6 +12,7 @@ from model.residual_risk import discovery
 from model.step_pairs import possible_pairs
 from service.coverage import never_seen_lines, risk_sentences, states_sentence
 from service.verifications import verification_lines
+from service.web.access import READING
 from service.web.curves import Curve, curve
 from service.web.pages import page
 from service.web.reading import Number
@@ -20,7 +21,7 @@ from storage.campaigns import CampaignSummary, CampaignTotals, campaign_totals, 
 from storage.claims import observed
 from storage.programs import get_program
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[READING])
 
 
 @dataclass(frozen=True, slots=True)

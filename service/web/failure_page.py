@@ -13,6 +13,7 @@ from service.failures import (
     proof_sentence,
     reproducing_command,
 )
+from service.web.access import READING
 from service.web.pages import page
 from service.web.replays import Shown, shown
 from service.web.shared import database_of
@@ -20,7 +21,7 @@ from service.web.source_lines import source_line
 from storage.failures import SightingRecord, list_sightings
 
 SIGHTINGS_SHOWN = 50
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[READING])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from model.program import show_parameter
 from service.programs import program_object
+from service.web.access import READING
 from service.web.asked import FailureFilters, Params, compiled, filters_of, library_source
 from service.web.pages import page
 from service.web.shared import database_of
@@ -28,7 +29,7 @@ ORDERS = {
     FailureOrder.PREEMPTIONS: "fewest preemptions",
     FailureOrder.STEPS: "fewest steps",
 }
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[READING])
 
 
 @router.get("/")

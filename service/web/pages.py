@@ -47,9 +47,9 @@ def page(
     **given: Any,
 ) -> HTMLResponse:
     """One page, with the answer's status."""
-    visitor = getattr(request.state, "visitor", None)
+    of_visit = {name: getattr(request.state, name, None) for name in ("visitor", "csrf")}
     return templates().TemplateResponse(
-        request, template, {"visitor": visitor, **given}, status_code=status, headers=headers
+        request, template, {**of_visit, **given}, status_code=status, headers=headers
     )
 
 

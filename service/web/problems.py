@@ -7,14 +7,16 @@ stands in the log beside the traceback, and nothing of the traceback in the answ
 import logging
 import secrets
 from http import HTTPStatus
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from model.language import LanguageError, ParameterError
 from service.web.pages import problem_page, wants_page
+from storage.access import TokenError
 from storage.errors import (
     CampaignBusy,
     NotResumable,
@@ -38,6 +40,7 @@ STATUSES: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (SourceError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (CampaignBusy, HTTPStatus.CONFLICT),
     (NotResumable, HTTPStatus.CONFLICT),
+    (TokenError, HTTPStatus.CONFLICT),
     (StorageError, HTTPStatus.SERVICE_UNAVAILABLE),
     (ParameterError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (LanguageError, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -73,6 +76,9 @@ def problem(
     errors: list[dict[str, object]] | None = None,
 ) -> Response:
     """The answer in the form that the asker reads."""
+    if wants_page(request) and status is HTTPStatus.UNAUTHORIZED:
+        where = quote(request.url.path, safe="/")
+        return RedirectResponse(f"/login?next={where}", HTTPStatus.SEE_OTHER)
     if wants_page(request):
         return problem_page(request, status, detail, headers=headers)
     document: dict[str, object] = {

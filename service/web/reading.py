@@ -17,6 +17,7 @@ from service.failures import (
 from service.programs import library_lines, library_objects, program_lines, program_object
 from service.replaying import trace_lines, trace_object
 from service.web import documents
+from service.web.access import READING
 from service.web.answers import answer
 from service.web.asked import FailureFilters, Params, compiled, filters_of, library_source
 from service.web.problems import Refused
@@ -28,7 +29,7 @@ from storage.programs import get_program
 from storage.search import PAGE_MAX, search_failures
 
 PAGE = 50
-router = APIRouter(prefix="/api/v1", responses=documents.PROBLEMS)
+router = APIRouter(prefix="/api/v1", responses=documents.PROBLEMS, dependencies=[READING])
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=400, description="From the page before.")]
 Number = Annotated[int, Path(ge=1, lt=1 << 63)]

@@ -24,5 +24,6 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 @pytest.fixture
 def client(found: Database) -> Iterator[TestClient]:
-    with TestClient(create_app(found, Limits(requests_per_second=1e6, burst=10**6))) as client:
+    app = create_app(found, limits=Limits(requests_per_second=1e6, burst=10**6))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
         yield client

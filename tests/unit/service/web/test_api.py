@@ -42,7 +42,7 @@ def test_the_api_answers_what_the_command_prints(client, found, capsys, path, co
     reads = [] if command[0] in ("programs", "show") else ["--db", str(found.path)]
     assert cli.execute([*command, *reads]) == 0
     text = client.get(f"/api/v1/{path}", headers={"Accept": "text/plain"}).text
-    printed = capsys.readouterr().out.replace(f" --db {found.path}", " --server http://testserver")
+    printed = capsys.readouterr().out.replace(f" --db {found.path}", " --server http://127.0.0.1")
     assert text == printed
     assert cli.execute([*command, *reads, "--json"]) == 0
     assert client.get(f"/api/v1/{path}").json() == json.loads(capsys.readouterr().out)

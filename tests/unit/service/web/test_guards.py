@@ -24,7 +24,10 @@ def test_only_so_many_clients_are_remembered():
 
 
 def test_who_asks_too_often_is_told_when_to_ask_again(found):
-    with TestClient(create_app(found, Limits(requests_per_second=0.5, burst=1))) as client:
+    with TestClient(
+        create_app(found, limits=Limits(requests_per_second=0.5, burst=1)),
+        base_url="http://127.0.0.1",
+    ) as client:
         assert client.get("/api/v1/programs").status_code == 200
         refused = client.get("/api/v1/programs")
     assert refused.status_code == 429 and 1 <= int(refused.headers["retry-after"]) <= 2
