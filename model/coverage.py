@@ -39,7 +39,7 @@ class StatesSeen:
         return StatesSeen(np.unique(hashes)[:KEPT_MAX].astype("<u8").tobytes())
 
     def __add__(self, other: StatesSeen) -> StatesSeen:
-        ours, theirs = self._hashes(), other._hashes()
+        ours, theirs = self.hashes, other.hashes
         if len(ours) == 0:
             return other
         if len(ours) == KEPT_MAX:
@@ -57,12 +57,14 @@ class StatesSeen:
     @property
     def count(self) -> int:
         """How many distinct states there are."""
-        hashes = self._hashes()
+        hashes = self.hashes
         if self.is_exact:
             return len(hashes)
         return round((KEPT_MAX - 1) * 2**64 / (int(hashes[-1]) + 1))
 
-    def _hashes(self) -> Hashes:
+    @property
+    def hashes(self) -> Hashes:
+        """Those that are kept, ascending."""
         return np.frombuffer(self.kept, "<u8")
 
 

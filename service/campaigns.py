@@ -4,10 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 
 from model.program import Program
+from model.schedulers.portfolio import Turn, gains_object, shares
 from service.coverage import coverage_lines, coverage_object
 from service.reading import columns, option_for, pretty
 from service.verifications import verification_lines, verification_object
 from storage.campaigns import CampaignSummary, CampaignTotals
+
+TURNS_SHOWN = 8
 
 
 def campaigns_lines(found: Sequence[CampaignSummary], *, database: str) -> list[str]:
@@ -60,6 +63,7 @@ def campaign_lines(
         f"schedules   {totals.schedules:,}",
         f"steps       {totals.steps:,}",
         "",
+        *_turns(totals.turns),
         *coverage_lines(program, totals, scheduler=plan.scheduler),
         "",
         "outcomes",
@@ -89,6 +93,11 @@ def campaign_object(
         "states_reachable": None
         if totals.reachable_states is None
         else str(totals.reachable_states),
+        "schedulers": [
+            {"scheduler": name, **gains_object(gains)}
+            for name, gains in shares(totals.turns).items()
+        ],
+        "turns": [_turn_object(turn) for turn in totals.turns],
         "coverage": coverage_object(program, totals, scheduler=summary.plan.scheduler),
         "disagreements": totals.disagreements,
     }
@@ -114,6 +123,40 @@ def _executed(each: CampaignSummary) -> str:
 def _counts(counts: Mapping[str, int]) -> list[str]:
     rows = [(f"  {name}", f"{count:,}") for name, count in counts.items()]
     return columns(rows, right=frozenset({1})) or ["  none"]
+
+
+def _turns(turns: Sequence[Turn]) -> list[str]:
+    """What each scheduler of a portfolio has done, and which blocks it had."""
+    if not turns:
+        return []
+    total = max(1, sum(turn.gains.steps for turn in turns))
+    head = ("scheduler", "steps", "schedules", "violations", "pairs", "classes", "states")
+    rows = [
+        (
+            name,
+            f"{gains.steps / total:.0%}",
+            f"{gains.schedules:,}",
+            f"{gains.violations:,}",
+            *(f"{count:,}" for count in (gains.pairs, gains.classes, gains.states)),
+        )
+        for name, gains in shares(turns).items()
+    ]
+    listed = columns([head, *rows], right=frozenset(range(1, len(head))))
+    chosen = [f"{turn.scheduler.partition(':')[0]} from {turn.first_block:,}" for turn in turns]
+    shown = ", ".join(chosen[-TURNS_SHOWN:])
+    more = "" if len(chosen) <= TURNS_SHOWN else "..., "
+    return [*listed, f"{len(turns)} turns of blocks: {more}{shown}", ""]
+
+
+def _turn_object(turn: Turn) -> dict[str, object]:
+    gains = gains_object(turn.gains)
+    return {
+        "first_block": str(turn.first_block),
+        "blocks": str(turn.blocks),
+        "scheduler": turn.scheduler,
+        "blocks_done": gains.pop("blocks"),
+        **gains,
+    }
 
 
 def summary_object(each: CampaignSummary) -> dict[str, object]:

@@ -9,6 +9,7 @@ from model.schedulers.named import as_option
 from service.reading import columns, option_for, pretty
 from storage.campaigns import CampaignSummary, get_campaign
 from storage.failures import FailureSummary, StoredFailure, get_failure
+from storage.portfolio import scheduler_of_block
 from storage.programs import ProgramRecord, get_program
 from storage.session import Database
 from storage.sources import library
@@ -20,22 +21,27 @@ DOCUMENT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class LoadedFailure:
-    """A failure with the program and the campaign that showed it first."""
+    """A failure with the program, the campaign and the scheduler that showed it first."""
 
     failure: StoredFailure
     program: ProgramRecord
     campaign: CampaignSummary
+    scheduler: str
 
 
 def load_failure(database: Database, failure_id: int) -> LoadedFailure:
     """Read a failure and what belongs to it. Raises UnknownFailure."""
     with database.read() as session:
         failure = get_failure(session, failure_id)
-        return LoadedFailure(
-            failure,
-            get_program(session, failure.record.ir_hash),
-            get_campaign(session, failure.first_campaign_id),
+        campaign = get_campaign(session, failure.first_campaign_id)
+        scheduler = scheduler_of_block(
+            session,
+            campaign.campaign_id,
+            failure.first_block,
+            otherwise=campaign.plan.scheduler,
         )
+        program = get_program(session, failure.record.ir_hash)
+        return LoadedFailure(failure, program, campaign, scheduler)
 
 
 def failures_lines(found: Sequence[FailureSummary], *, database: str) -> list[str]:
@@ -203,7 +209,7 @@ def reproducing_command(loaded: LoadedFailure) -> str:
     if loaded.campaign.plan.kind is CampaignKind.VERIFY:
         return f"gracefuzz verify {name}{options}"
     return (
-        f"gracefuzz fuzz {name}{options}{as_option(loaded.campaign.plan.scheduler)} "
+        f"gracefuzz fuzz {name}{options}{as_option(loaded.scheduler)} "
         f"--seed {loaded.campaign.plan.root_seed} "
         f"--block {loaded.failure.first_block}"
     )

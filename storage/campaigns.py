@@ -8,8 +8,10 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from model.coverage import Coverage
+from model.schedulers.portfolio import Turn
 from storage.coverage import coverage_of
 from storage.errors import NotResumable, UnknownCampaign
+from storage.portfolio import turns_of
 from storage.tables import (
     CampaignKind,
     CampaignRow,
@@ -57,7 +59,7 @@ class CampaignTotals:
     """What the completed leases of a campaign add up to, exactly.
 
     `coverage` is of sampled executions; its states are of `reachable_states`, where a verification
-    of the very same program has counted them.
+    of the very same program has counted them. `turns` are those of a portfolio.
     """
 
     blocks_done: int
@@ -70,6 +72,7 @@ class CampaignTotals:
     coverage: Coverage
     reachable_states: int | None
     disagreements: int
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +220,7 @@ def campaign_totals(session: Session, campaign_id: int) -> CampaignTotals:
         coverage=coverage_of(session, campaign_id),
         reachable_states=reachable_states(session, row.program_ir_hash),
         disagreements=session.scalar(disagreements) or 0,
+        turns=turns_of(session, campaign_id),
     )
 
 

@@ -87,6 +87,21 @@ def complete_lease(
     return True
 
 
+def executed_blocks(session: Session, campaign_id: int) -> range:
+    """From the first block of a campaign that is counted to the last; raises `UnknownCampaign`."""
+    campaign_row(session, campaign_id)
+    rows = session.scalars(
+        select(LeaseRow).where(
+            LeaseRow.campaign_id == campaign_id, LeaseRow.state == LeaseState.DONE
+        )
+    ).all()
+    if not rows:
+        return range(0)
+    return range(
+        min(row.first_block for row in rows), max(row.first_block + row.blocks for row in rows)
+    )
+
+
 def _add_totals(campaign: CampaignRow, totals: LeaseTotals, *, blocks: int) -> None:
     assert min(totals.schedules, totals.steps, totals.violations) >= 0
     campaign.blocks_done += blocks

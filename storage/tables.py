@@ -266,6 +266,32 @@ class LeaseRow(Base):
     worker: Mapped[str | None] = mapped_column(Text)
 
 
+class PortfolioTurnRow(Base):
+    """Which scheduler of a portfolio was chosen for a range of blocks, and what they have shown.
+
+    Of coverage, what the campaign had not seen before. A campaign of n blocks has some 64 log n.
+    """
+
+    __tablename__ = "portfolio_turns"
+    __table_args__ = (
+        CheckConstraint("first_block >= 0", name="first_block"),
+        CheckConstraint("blocks_done >= 0 AND blocks_done <= blocks", name="blocks_done"),
+    )
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
+    first_block: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    blocks: Mapped[int] = mapped_column(BigInteger)
+    scheduler: Mapped[str] = mapped_column(Text)
+    blocks_done: Mapped[int] = mapped_column(BigInteger)
+    schedules: Mapped[int] = mapped_column(ExactCount)
+    steps: Mapped[int] = mapped_column(ExactCount)
+    violations: Mapped[int] = mapped_column(ExactCount)
+    executions: Mapped[int] = mapped_column(ExactCount)
+    pairs: Mapped[int] = mapped_column(ExactCount)
+    classes: Mapped[int] = mapped_column(ExactCount)
+    states: Mapped[int] = mapped_column(ExactCount)
+
+
 class SiteCountRow(Base):
     """How often an oracle site was violated in a campaign: an exact count."""
 

@@ -7,7 +7,7 @@ time, half of the workers minimize what was found and the others look for more.
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from model.program import Program, show_parameter
@@ -16,6 +16,7 @@ from storage.failures import RecordedSighting
 from storage.session import Database
 from storage.tables import CampaignState
 from workers.backlog import Backlog
+from workers.choosing import Again, Choosing, choosing_of, gains_of
 from workers.ledger import BlockLedger, LeaseSize
 from workers.minimizing import Minimized, as_found
 from workers.pool import Executed, Lost, MinimizedOne, Pool, Report, Work
@@ -51,7 +52,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a campaign is to do."""
+    """What a campaign is to do; `again` where it executes what an earlier one has executed."""
 
     program: Program
     source: str
@@ -59,6 +60,7 @@ class Order:
     root_seed: int
     budget: Budget
     excluded_failures: tuple[int, ...] = ()
+    again: Again | None = None
 
 
 class Observer(Protocol):
@@ -99,6 +101,7 @@ class Coordinator:
     _ledger: BlockLedger = field(init=False)
     _backlog: Backlog = field(init=False, default_factory=Backlog)
     _size: LeaseSize = field(init=False, default_factory=LeaseSize)
+    _choosing: Choosing | None = field(init=False)
     _in_flight: set[Work] = field(init=False, default_factory=set)
     _minimizer: str | None = field(init=False, default=None)
     _executed_blocks: int = field(init=False, default=0)
@@ -110,6 +113,9 @@ class Coordinator:
         self._ledger = BlockLedger()
         if block is not None:
             self._ledger = BlockLedger(next_block=block, stop_block=block + 1)
+        if order.again is not None:
+            again = order.again.blocks
+            self._ledger = BlockLedger(next_block=again.start, stop_block=again.stop)
         self._progress = Progress(order.program, quarantined=self._ledger.quarantined)
         self._record = CampaignRecord.start(
             self.database,
@@ -120,6 +126,9 @@ class Coordinator:
             budget=order.budget.to_json(),
             excluded_failures=order.excluded_failures,
         )
+        given = order.again.turns if order.again is not None else ()
+        turns = self._record.turns()
+        self._choosing = choosing_of(order.scheduler, given=given, turns=turns)
         self._backlog.minimal.update(self._record.proved_before(order.excluded_failures))
         self._begun = self.clock()
         try:
@@ -166,8 +175,8 @@ class Coordinator:
             return Ending.FOUND
         if self.is_stopping():
             return Ending.STOPPED
-        if budget.block is not None and self._ledger.is_empty and not self._in_flight:
-            return Ending.BLOCK_DONE
+        if self._ledger.is_empty and not self._in_flight:
+            return Ending.BLOCK_DONE if budget.block is not None else Ending.AGAIN_DONE
         if budget.schedules is not None and self._schedules >= budget.schedules:
             return Ending.SCHEDULES_SPENT
         if self._seconds_left() <= 0:
@@ -202,10 +211,15 @@ class Coordinator:
             self.pool.submit(worker, work)
 
     def _lease(self, worker: str) -> BlockRange | None:
-        blocks_max = self._blocks_wanted()
+        blocks_max, turn = self._blocks_wanted(), None
+        if blocks_max and self._choosing is not None:
+            turn = self._choosing.turn_of(self._ledger.next_block)
+            blocks_max = min(blocks_max, turn.stop - self._ledger.next_block)
         blocks = self._ledger.take_new(blocks_max) if blocks_max else None
+        if blocks is not None and turn is not None:
+            blocks = replace(blocks, scheduler=turn.scheduler)
         if blocks is not None:
-            self._record.lease(blocks, worker=worker)
+            self._record.lease(blocks, worker=worker, turn=turn)
         return blocks
 
     def _blocks_wanted(self) -> int:
@@ -248,8 +262,14 @@ class Coordinator:
 
     def _complete(self, report: Executed) -> None:
         """Have a range stored and counted, then say what it showed."""
-        for signature, recorded in self._record.complete(report, self._backlog):
+        gains = None
+        if self._choosing is not None:
+            gains = gains_of(report.work, report.result, seen=self._progress.coverage)
+        for signature, recorded in self._record.complete(report, self._backlog, gains=gains):
             self._show(self._backlog.minimal[signature], recorded)
+        if self._choosing is not None and gains is not None:
+            self._choosing.count(report.work, gains)
+            self._progress.shares = self._choosing.shares
         self._progress.add(report.work, report.result)
         self._progress.coverage += report.result.coverage
         for disagreement in report.result.disagreements:
@@ -273,9 +293,8 @@ class Coordinator:
         self._say_lost(lost, str(lost.work))
         if self._ledger.lose(lost.work, blamed=lost.blamed):
             seed = self.order.root_seed
-            sentence = quarantine_sentence(
-                self.order.program, self.order.scheduler, lost.work, root_seed=seed
-            )
+            scheduler = lost.work.scheduler or self.order.scheduler
+            sentence = quarantine_sentence(self.order.program, scheduler, lost.work, root_seed=seed)
             self.observer.said(sentence)
 
     def _lose_violation(self, lost: Lost, violation: Replayed) -> None:

@@ -43,6 +43,7 @@ def lines_of(
         f"{amount(rate)} steps/s{core}   512 lanes, {title.vectors}",
         _violations(progress, timestamp_seconds),
         _covered(progress),
+        *_shares(progress),
         *_warnings(progress),
     ]
     failures = sorted(progress.failures.values(), key=lambda found: found.failure_id)
@@ -189,6 +190,17 @@ def _covered(progress: Progress) -> str:
         f"{steps}   {len(coverage.pairs):,}/{progress.possible_pairs:,} conflicting pairs   "
         f"{amount(left.seen)} classes, the next is new: {left.unseen:.2%}"
     )
+
+
+def _shares(progress: Progress) -> list[str]:
+    """Which part of the steps each scheduler of a portfolio had, and what it violated."""
+    total = sum(gains.steps for gains in progress.shares.values())
+    shown = [
+        f"{name.partition(':')[0]} {gains.steps / total:.0%} ({amount(gains.violations)})"
+        for name, gains in progress.shares.items()
+        if total
+    ]
+    return [f"  schedulers  {'  '.join(shown)}"] if shown else []
 
 
 def _warnings(progress: Progress) -> list[str]:

@@ -31,6 +31,9 @@ Schedulers (--scheduler NAME or NAME:OPTION=VALUE,...):
 
   preemption_bounded:c=2   at most c preemptions, at random steps; also k=STEPS
 
+  portfolio     all of these, chosen turn by turn by what they show that is new; also
+                portfolio:surw+pct:d=4+pos, of two to eight
+
 Exit codes: 0 clean, 1 violations found, 2 wrong usage or a wrong program, 3 gracefuzz or its
 surroundings failed. Failures passed over with --exclude do not count. The same seed gives the same
 executions, on every machine.
@@ -38,6 +41,9 @@ executions, on every machine.
 With --hint, FILE holds an interleaving: columns, as `failures show` prints them, or `thread: step`
 lines. Steps may be left out. It is followed, then executions around it are tried; what violates is
 minimized and printed, not stored, and otherwise the campaign goes on as without a hint.
+
+With --again, the blocks of an earlier campaign of this very program are executed once more, with
+its seed and its schedulers: also those that a portfolio chose, since they are on record.
 
 With --watch, it fuzzes again at every save of a Python file beside the program's, until Ctrl-C.
 
@@ -64,6 +70,10 @@ Examples:
   gracefuzz fuzz ./my_lock.py --schedules 1000000000 --workers 4 --json
 
   gracefuzz fuzz thp_split --scheduler pct:d=4
+
+  gracefuzz fuzz thp_split --scheduler portfolio --time 10m
+
+  gracefuzz fuzz thp_split --again 3
 
   gracefuzz fuzz thp_split --exclude 1 --fail-on new --time 10m
 
@@ -107,6 +117,12 @@ Schedules = Annotated[
 ]
 StopOnFirst = Annotated[bool, typer.Option("--stop-on-first", help="End when a failure is stored.")]
 Block = Annotated[int | None, typer.Option(min=0, help="Execute this block only, to see it again.")]
+AgainNumber = Annotated[
+    int | None,
+    typer.Option(
+        "--again", metavar="CAMPAIGN", help="Execute what a campaign has executed; see above."
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, max=SEED_MAX, help="The root seed.")]
 Workers = Annotated[
     int | None,
@@ -151,6 +167,7 @@ def fuzz_command(
     fail_on: FailingOn = FailOn.ANY,
     metrics_port: MetricsPort = None,
     hint: HintFile = None,
+    again: AgainNumber = None,
     watch: Watch = False,
     as_json: Json = False,
 ) -> None:
@@ -158,19 +175,16 @@ def fuzz_command(
     if watch:
         raise typer.Exit(_watched(program))
     # Imported here, and not before: `gracefuzz --help` needs neither SQL nor LLVM.
-    from model.schedulers.named import scheduler_named
+    from model.schedulers.wanted import wanted
     from storage.sources import parameters_of
     from workers.commands import cores, seconds_of
     from workers.errors import PoolError, PortTaken
     from workers.starting import Wish, start
 
-    if opened and block is not None:
-        raise typer.BadParameter("--block is one block of one program: leave out --open")
-    if opened and hint is not None:
-        raise typer.BadParameter("--hint is for one configuration: leave out --open")
-    if blocks is not None and not opened:
-        raise typer.BadParameter("--blocks says how much of each configuration: it needs --open")
-    scheduler_named(scheduler)
+    wanted(scheduler)
+    _refuse(
+        scheduler=scheduler, opened=opened, block=block, blocks=blocks, hint=hint, again=again
+    )
     seconds = None if time is None else seconds_of(time)
     if seconds is None and schedules is None and block is None:
         seconds = SECONDS_DEFAULT
@@ -192,6 +206,7 @@ def fuzz_command(
         metrics_port=metrics_port,
         as_json=as_json,
         hint=hint,
+        again=again,
     )
     try:
         code = int(start(wish))
@@ -199,6 +214,35 @@ def fuzz_command(
         typer.echo(f"gracefuzz: {error}", err=True)
         code = INFRASTRUCTURE
     raise typer.Exit(code)
+
+
+def _refuse(
+    *,
+    scheduler: str,
+    opened: list[str] | None,
+    block: int | None,
+    blocks: int | None,
+    hint: Path | None,
+    again: int | None,
+) -> None:
+    """Raise BadParameter where options do not go together."""
+    from model.schedulers.portfolio import portfolio_named
+
+    if opened and block is not None:
+        raise typer.BadParameter("--block is one block of one program: leave out --open")
+    if opened and hint is not None:
+        raise typer.BadParameter("--hint is for one configuration: leave out --open")
+    if blocks is not None and not opened:
+        raise typer.BadParameter("--blocks says how much of each configuration: it needs --open")
+    if portfolio_named(scheduler) and opened:
+        raise typer.BadParameter("--open has one scheduler: a portfolio is for one program")
+    if portfolio_named(scheduler) and block is not None:
+        raise typer.BadParameter(
+            "--block is executed by one scheduler: name that which the portfolio chose\n"
+            "    gracefuzz campaigns show tells who had which blocks"
+        )
+    if again is not None and (opened or block is not None or hint is not None):
+        raise typer.BadParameter("--again is a whole campaign: leave out --open, --block, --hint")
 
 
 def _watched(program: str) -> int:

@@ -6,6 +6,7 @@ Opened in the order in which it fails cheaply: the database, the metrics, the wo
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -17,11 +18,12 @@ from model.interpreter import replay
 from model.known import Pairs, conflicting_pairs
 from model.program import Program
 from model.program_json import from_json, to_json
-from model.schedulers.named import settled
+from model.schedulers.wanted import settled
 from model.stored_schedule import reconstruct
 from storage.failures import get_failure
 from storage.programs import get_program
 from storage.session import Database, open_database
+from workers.again import again_of
 from workers.campaign import Budget, CampaignReport, Coordinator, Order
 from workers.display import (
     LiveScreen,
@@ -72,6 +74,8 @@ def fuzz(wish: Wish, program: Program, source: str, minimizer: Minimizer | None 
     with ExitStack() as stack:
         stack.enter_context(stop.listening())
         database = stack.enter_context(open_database(wish.database))
+        if wish.again is not None:
+            order = replace(order, again=again_of(database, wish.again, program))
         excluded = excluded_pairs(database, program, wish.excluded_failures)
         console = Console(stderr=True, highlight=False)
         publish = publisher(stack, program, console, port=wish.metrics_port)
@@ -158,9 +162,7 @@ def excluded_pairs(
     return tuple(excluded)
 
 
-def publisher(
-    stack: ExitStack, program: Program, console: Console, *, port: int | None
-) -> Publish:
+def publisher(stack: ExitStack, program: Program, console: Console, *, port: int | None) -> Publish:
     """Serve metrics until the stack is closed, where that is asked for. Raises PortTaken."""
     if port is None:
         return lambda _progress: None

@@ -5,7 +5,7 @@ What is found may be minimized by a second process, whose search is ahead of wha
 
 from workers.minimizer import Minimizer, MinimizerFailed
 from workers.pool import Lost, MinimizedOne, Report, Work
-from workers.shards import Replayed, ShardSpec
+from workers.shards import BlockRange, Replayed, ShardSpec, compile_next
 from workers.work import do, report_of
 
 WORKER = "this process"
@@ -44,6 +44,8 @@ class LocalPool:
         if work is None:
             return []
         try:
+            if isinstance(work, BlockRange):
+                compile_next(self._spec, work)
             if self._minimizer is None or not isinstance(work, Replayed):
                 return [report_of(work, WORKER, do(self._spec, work))]
             minimal = self._minimizer.minimized(work, self._spec.excluded)

@@ -2,12 +2,12 @@
 
 The collector reads a snapshot that the coordinator publishes between leases, so a scrape never
 waits for it and never sees half a lease. The only label of unbounded origin is the program's name,
-of which a process has one.
+of which a process has one; a portfolio has eight schedulers at most.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from model.circuit.block import ENGINE_REVISION
 from model.residual_risk import classes_left
+from model.schedulers.portfolio import Gains
 from workers.errors import PortTaken
 from workers.progress import Progress
 
@@ -39,6 +40,7 @@ class Snapshot:
     program_steps: int = 0
     possible_pairs: int = 0
     last_new_timestamp_seconds: float | None = None
+    shares: Mapping[str, Gains] = field(default_factory=dict)
 
 
 class CampaignCollector:
@@ -69,6 +71,7 @@ class CampaignCollector:
             program_steps=progress.program_steps,
             possible_pairs=progress.possible_pairs,
             last_new_timestamp_seconds=progress.last_new_timestamp_seconds,
+            shares=progress.shares,
         )
 
     def describe(self) -> list[Metric]:
@@ -88,6 +91,8 @@ class CampaignCollector:
             "program_steps_reached", "Steps of the program seen executed.", seen.steps_reached
         )
         yield from self._coverage(seen)
+        if seen.shares:
+            yield from self._schedulers(seen)
         yield self._counter(
             "engine_disagreements",
             "Hits of the circuit that the interpreter did not confirm: defects of gracefuzz.",
@@ -123,6 +128,19 @@ class CampaignCollector:
                 "Estimated probability that the next execution is of a class not seen.",
                 seen.new_class_ratio,
             )
+
+    def _schedulers(self, seen: Snapshot) -> Iterator[Metric]:
+        for name, sentence in (
+            ("schedules", "Executions that have ended, by scheduler of the portfolio."),
+            ("steps", "Steps executed, by scheduler of the portfolio."),
+            ("violations", "Executions that violated an oracle, by scheduler of the portfolio."),
+        ):
+            family = CounterMetricFamily(
+                f"gracefuzz_scheduler_{name}", sentence, labels=["program", "scheduler"]
+            )
+            for scheduler, gains in seen.shares.items():
+                family.add_metric([self._program, scheduler], getattr(gains, name))
+            yield family
 
     def _violations(self, seen: Snapshot) -> Metric:
         family = CounterMetricFamily(

@@ -1,11 +1,13 @@
 """What a campaign has done so far, as the display, the metrics and the last screen read it."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
 from model.coverage import Coverage
 from model.program import Program
+from model.schedulers.portfolio import Gains
 from model.step_pairs import possible_pairs
 from workers.minimizing import Minimized
 from workers.shards import BlockRange, ShardResult
@@ -17,6 +19,7 @@ class Ending(Enum):
     TIME_SPENT = "its time was spent"
     SCHEDULES_SPENT = "its schedules were spent"
     BLOCK_DONE = "the one block that was asked for was executed"
+    AGAIN_DONE = "what the other campaign had executed was executed again"
     FOUND = "stopped at the first failure, as asked"
     STOPPED = "stopped by a person or the system; everything found was kept"
     ABORTED = "aborted; what was in flight is not counted"
@@ -59,7 +62,8 @@ class Progress:
     """The totals of completed leases, exactly, and what was found; changed by the coordinator only.
 
     A violation is `new` where it made a new failure, and `known` otherwise: the two add up to all.
-    `coverage` is that of one program: where several are added up, it stays empty.
+    `coverage` is that of one program: where several are added up, it stays empty. `shares` says
+    what each scheduler of a portfolio has done.
     """
 
     program: Program
@@ -75,6 +79,7 @@ class Progress:
     site_hits: Counter[str] = field(default_factory=Counter)
     steps_reached: set[str] = field(default_factory=set)
     coverage: Coverage = field(default_factory=Coverage)
+    shares: Mapping[str, Gains] = field(default_factory=dict)
     failures: dict[int, FoundFailure] = field(default_factory=dict)
     last_new_timestamp_seconds: float | None = None
     quarantined: list[BlockRange] = field(default_factory=list)

@@ -15,6 +15,7 @@ from model.minimized import Minimized
 from model.program import Program
 from model.program_json import to_json
 from model.schedule import to_lists
+from model.schedulers.portfolio import Gains, Turn
 from model.signature import Signature
 from storage.campaigns import (
     CampaignPlan,
@@ -34,6 +35,7 @@ from storage.failures import (
 )
 from storage.leases import LeaseTotals, begin_lease, complete_lease
 from storage.minimal_failures import failure_record, minimal_of
+from storage.portfolio import add_to_turn, begin_turn, turns_of
 from storage.programs import ProgramRecord, record_program
 from storage.session import Database
 from storage.tables import CampaignState
@@ -134,8 +136,13 @@ class CampaignRecord:
         """Let go of the claim: another process may go on with the campaign."""
         self._claim.release()
 
-    def lease(self, blocks: BlockRange, *, worker: str) -> None:
-        """Hold a range that was never held before."""
+    def turns(self) -> tuple[Turn, ...]:
+        """What was decided so far, where the campaign has a portfolio."""
+        with self.database.read() as session:
+            return turns_of(session, self.campaign_id)
+
+    def lease(self, blocks: BlockRange, *, worker: str, turn: Turn | None = None) -> None:
+        """Hold a range that was never held before; `turn` is the decision that it is of."""
         with self.database.write() as session:
             held = begin_lease(
                 session,
@@ -144,6 +151,8 @@ class CampaignRecord:
                 blocks=blocks.blocks,
                 worker=worker,
             )
+            if turn is not None:
+                begin_turn(session, self.campaign_id, turn)
         assert held, f"{blocks} of campaign {self.campaign_id} have been leased before"
 
     def sight(self, violation: Replayed, minimal: Minimized, *, ordinal: int) -> RecordedSighting:
@@ -156,8 +165,12 @@ class CampaignRecord:
                 now=_now(),
             )
 
-    def complete(self, report: Executed, backlog: Backlog) -> list[Recorded]:
+    def complete(
+        self, report: Executed, backlog: Backlog, *, gains: Gains | None = None
+    ) -> list[Recorded]:
         """Store a range's sightings and disagreements and end its lease, in one transaction.
+
+        `gains` are added to the turn that it is of, where the campaign has a portfolio.
 
         Violations whose signature has no minimal interleaving yet are counted by their site only.
         """
@@ -185,6 +198,9 @@ class CampaignRecord:
                 totals=_totals(report.result),
             )
             assert completed, f"the lease of {report.work} is held until it is completed here"
+            if gains is not None:
+                first = report.work.first
+                add_to_turn(session, self.campaign_id, first_block=first, gains=gains)
         self._sighted.update(violation.signature for violation in kept)
         return recorded
 

@@ -4,6 +4,7 @@ import json
 
 from model.coverage import Coverage
 from model.residual_risk import classes_left
+from model.schedulers.portfolio import gains_object
 from workers.campaign import CampaignReport, Order
 from workers.progress import FoundFailure, Verdict
 
@@ -36,6 +37,10 @@ def report_json(report: CampaignReport, order: Order, *, database: str, verdict:
             "program_steps": progress.program_steps,
             "steps_reached": sorted(progress.steps_reached),
             "coverage": coverage_object(progress.coverage, progress.possible_pairs),
+            "schedulers": [
+                {"scheduler": name, **gains_object(gains)}
+                for name, gains in progress.shares.items()
+            ],
             "disagreements": progress.disagreements,
             "workers_lost": progress.workers_lost,
             "quarantined": [[each.first, each.blocks] for each in progress.quarantined],

@@ -13,7 +13,7 @@ from model.circuit.native import vector_name
 from model.language import ProgramSource
 from model.program_json import to_json
 from model.scenario_space import scenario_space
-from model.schedulers.named import settled
+from model.schedulers.wanted import settled
 from storage.session import open_database
 from storage.sources import compile_source, text_of
 from workers.campaign import Budget

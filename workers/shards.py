@@ -17,6 +17,7 @@ from model.program import DEADLOCK_SITE, Outcome, Program
 from model.program_json import from_json
 from model.schedule import Schedule
 from model.schedulers.named import UNIFORM_WALK, scheduler_named
+from model.schedulers.portfolio import ARMS_MAX, is_sampled, portfolio_named
 from model.signature import Signature, signature_of, site_name
 from workers.ahead import engine_ahead
 
@@ -32,10 +33,14 @@ SAMPLED_FIRST = 1
 
 @dataclass(frozen=True, slots=True)
 class BlockRange:
-    """The blocks from `first` on, `blocks` of them."""
+    """The blocks from `first` on, `blocks` of them.
+
+    `scheduler` is the one that was chosen for them; None where their campaign has one.
+    """
 
     first: int
     blocks: int
+    scheduler: str | None = None
 
     def __post_init__(self) -> None:
         assert self.first >= 0 and self.blocks > 0
@@ -72,6 +77,8 @@ class ShardSpec:
     def samples(self, block: int) -> bool:
         """True where the coverage of a block is looked at: the block's number alone decides."""
         every = self.sampled_every
+        if every is not None and portfolio_named(self.scheduler):
+            return is_sampled(block)
         return every is not None and block % every == SAMPLED_FIRST % every
 
 
@@ -148,7 +155,7 @@ def run_shard(spec: ShardSpec, blocks: BlockRange) -> ShardResult:
     """Execute the blocks of a range: about 25 ms each, after the program was compiled once."""
     result = ShardResult()
     for block in blocks:
-        result = result + _run_block(spec, block)
+        result = result + _run_block(spec, blocks.scheduler or spec.scheduler, block)
     return result
 
 
@@ -158,10 +165,24 @@ def program_of(program: str) -> Program:
     return from_json(program)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=ARMS_MAX)
 def engine_of(program: str, scheduler: str) -> Engine:
     """The engine of a program given as JSON, compiled once a process; takes up to a second."""
     return engine_ahead(program_of(program), scheduler_named(scheduler)).result()
+
+
+def first_scheduler(spec: ShardSpec) -> str:
+    """The one that a campaign begins with."""
+    portfolio = portfolio_named(spec.scheduler)
+    return spec.scheduler if portfolio is None else portfolio.arms[0]
+
+
+def compile_next(spec: ShardSpec, blocks: BlockRange) -> None:
+    """Begin to compile the scheduler of the next block, while a portfolio tries its first ones."""
+    portfolio = portfolio_named(spec.scheduler)
+    if portfolio is not None and blocks.first < len(portfolio.arms):
+        for arm in portfolio.arms[blocks.first : blocks.first + 2]:
+            engine_ahead(program_of(spec.program), scheduler_named(arm))
 
 
 def confirms(trace: Trace, hit: Hit) -> bool:
@@ -196,8 +217,8 @@ def hits_to_replay(result: BlockResult, *, thorough: bool) -> tuple[Hit, ...]:
     return tuple(chosen)
 
 
-def _run_block(spec: ShardSpec, block: int) -> ShardResult:
-    engine = engine_of(spec.program, spec.scheduler)
+def _run_block(spec: ShardSpec, scheduler: str, block: int) -> ShardResult:
+    engine = engine_of(spec.program, scheduler)
     thorough = bool(spec.excluded)
     result = engine.run_block(
         root_seed=spec.root_seed, block=block, hits_from=hits_from(block, thorough=thorough)
@@ -232,8 +253,7 @@ def _run_block(spec: ShardSpec, block: int) -> ShardResult:
         outcomes={outcome.value: count for outcome, count in result.outcomes.items()},
         site_hits=_named(engine.program, result.site_hits),
         steps_reached=frozenset(
-            str(engine.program.bodies[body].steps[step].label)
-            for body, step in coverage.steps
+            str(engine.program.bodies[body].steps[step].label) for body, step in coverage.steps
         ),
         coverage=coverage,
         replayed=_first_of_each_signature(tuple(replayed)),

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Wish:
     """What was asked for on the command line, with its units settled.
 
-    `opened` are the parameters that may vary, `blocks` what is executed of each configuration.
+    `opened` are the parameters that may vary, `blocks` what is executed of each configuration;
+    `again` is the campaign that is to be executed once more.
     """
 
     program: str
@@ -40,6 +41,7 @@ class Wish:
     metrics_port: int | None
     as_json: bool
     hint: Path | None = None
+    again: int | None = None
 
 
 def start(wish: Wish) -> "Verdict":
@@ -53,6 +55,10 @@ def start(wish: Wish) -> "Verdict":
 
         return fuzz_space(wish, source)
     program = compile_source(source, wish.parameters)
+    if wish.again is not None:
+        from workers.again import wish_again
+
+        wish = wish_again(wish, program)
     if wish.hint is not None:
         from workers.hinting import show_hint
         from workers.progress import Verdict
@@ -67,10 +73,10 @@ def start(wish: Wish) -> "Verdict":
 
     # First of all, while this process has one thread and is small.
     with closing(Minimizer(program)) as minimizer:
-        from model.schedulers.named import scheduler_named
+        from model.schedulers.wanted import first_wanted
         from workers.ahead import engine_ahead
 
-        engine_ahead(program, scheduler_named(wish.scheduler).prepared(program))
+        engine_ahead(program, first_wanted(wish.scheduler).prepared(program))
         from workers.fuzzing import fuzz
 
         return fuzz(wish, program, text_of(source), minimizer)

@@ -15,7 +15,7 @@ from model.known import Pairs
 from model.language.errors import ParameterError
 from model.program_json import to_json
 from model.scenario_space import Configuration, ScenarioSpace
-from model.schedulers.named import settled
+from model.schedulers.wanted import settled
 from model.signature import Signature
 from storage.session import Database
 from storage.sources import compile_source

@@ -7,7 +7,6 @@ from dataclasses import fields
 from enum import StrEnum
 from typing import get_type_hints
 
-from model.program import Program
 from model.schedulers.pct import Pct
 from model.schedulers.pos import Pos
 from model.schedulers.preemption_bounded import PreemptionBounded
@@ -62,11 +61,6 @@ def name_of(scheduler: Scheduler) -> str:
         f"{field.name}={getattr(scheduler, field.name)}" for field in fields(SCHEDULERS[name])
     ]
     return f"{name}:{','.join(options)}" if options else name
-
-
-def settled(name: str, program: Program) -> str:
-    """The same scheduler with everything that it estimates from a program written out."""
-    return name_of(scheduler_named(name).prepared(program))
 
 
 def as_option(name: str) -> str:

@@ -215,6 +215,27 @@ class State(Document):
     internal: list[Value]
 
 
+class Share(Document):
+    """What a scheduler of a portfolio has done; of coverage, what the campaign had not seen."""
+
+    scheduler: str = Field(examples=["pct:d=3,k=58,demotes=after"])
+    blocks: str
+    schedules: str
+    steps: str
+    violations: str
+    executions: str
+    pairs: str
+    classes: str
+    states: str
+
+
+class Turn(Share):
+    """Which scheduler of a portfolio was chosen for some blocks, and what they have shown."""
+
+    first_block: str
+    blocks_done: str
+
+
 class Campaign(CampaignSummary):
     """All that is known of a campaign."""
 
@@ -224,6 +245,8 @@ class Campaign(CampaignSummary):
     states_seen: str
     states_seen_exact: bool
     states_reachable: str | None
+    schedulers: list[Share]
+    turns: list[Turn]
     coverage: dict[str, Any]
     disagreements: int
 

@@ -131,6 +131,30 @@ def test_the_scheduler_is_kept_with_what_was_estimated(tmp_path):
         assert json.loads(again.stdout)[name] == report[name]
 
 
+def test_a_portfolio_is_shown_by_scheduler_and_executed_again(tmp_path):
+    database = tmp_path / "found.db"
+    asked = ("--scheduler", "portfolio", "--schedules", 30_000_000, "--seed", 5, "--json")
+    report = json.loads(fuzz(database, *asked).stdout)
+    names = [each["scheduler"] for each in report["schedulers"]]
+    assert report["scheduler"] == f"portfolio:{'+'.join(names)}"
+    shown = gracefuzz("campaigns", "show", 1, "--db", database).stdout
+    assert all(f"\n{name} " in shown for name in names)
+    assert "invalid: the scheduler learns from executions" in shown
+    assert f" --scheduler {names[0]} --seed 5 --block " in gracefuzz(
+        "failures", "show", 1, "--db", database
+    ).stdout
+    again = json.loads(fuzz(database, "--again", 1, "--json").stdout)
+    same = ("scheduler", "seed", "blocks", "schedules", "steps", "sites", "schedulers", "coverage")
+    assert {name: again[name] for name in same} == {name: report[name] for name in same}
+    stored, repeated = (stored_campaign(database, number) for number in (1, 2))
+    assert stored["turns"] == repeated["turns"]
+    for arguments in (["--block", 0], ["--open", "all"]):
+        refused = fuzz(database, "--scheduler", "portfolio", *arguments)
+        assert refused.returncode == 2 and "portfolio" in refused.stderr
+    refused = fuzz(database, "--again", 1, "--param", "locked=on")
+    assert refused.returncode == 2 and "in other steps than these" in refused.stderr
+
+
 def json_of_failure(database):
     return json.loads(gracefuzz("failures", "show", 1, "--db", database, "--json").stdout)
 

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from model.class_sample import ClassSample
 from model.coverage import Coverage, Shown
+from model.schedulers.portfolio import Gains
 from model.signature import Signature
 from model.step_pairs import PairKind, StepPair
 from workers.display import Title, amount, duration, last_lines, lines_of, watched
@@ -80,6 +81,15 @@ def test_the_screen(progress):
             "known before",
         ]
     )
+
+
+def test_a_portfolio_shows_who_did_how_much_and_found_what(progress):
+    progress.shares = {
+        "pos:bits=8": Gains(steps=300, violations=12_345),
+        "urw": Gains(steps=100),
+    }
+    lines = lines_of(TITLE, progress, seconds=62.0, timestamp_seconds=1058.0)
+    assert lines[4] == "  schedulers  pos 75% (12.3 k)  urw 25% (0)"
 
 
 def test_what_makes_a_result_doubtful_is_on_the_screen(broken):

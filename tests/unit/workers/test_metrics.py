@@ -8,6 +8,7 @@ import urllib.request
 
 import pytest
 
+from model.schedulers.portfolio import Gains
 from workers.errors import PortTaken
 from workers.metrics import CampaignCollector, served
 from workers.progress import Progress
@@ -122,3 +123,16 @@ def test_a_port_in_use_is_said(progress):
             served(collector_for(progress), port=port),
         ):
             pass
+
+
+def test_a_portfolio_has_a_label_for_each_of_its_schedulers(progress):
+    progress.shares = {"pos:bits=8": Gains(schedules=5, steps=70, violations=2), "urw": Gains()}
+    collector = collector_for(progress)
+    collector.publish(progress)
+    with served(collector, port=0) as port:
+        found = samples(scrape(port))
+    labels = f'{{program="{progress.program.name}",scheduler="pos:bits=8"}}'
+    assert found[f"gracefuzz_scheduler_schedules_total{labels}"] == 5
+    assert found[f"gracefuzz_scheduler_steps_total{labels}"] == 70
+    assert found[f"gracefuzz_scheduler_violations_total{labels}"] == 2
+    assert sum("scheduler=" in name for name in found) == 6
