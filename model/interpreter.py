@@ -167,7 +167,7 @@ class Machine:
         else:
             if ended:
                 self.outcome = Outcome.OK
-            elif not self.enabled():
+            elif not any(map(self.is_enabled, range(len(self.pcs)))):
                 self.outcome, self.site = Outcome.DEADLOCK, DEADLOCK_SITE
             elif self.steps == self.program.steps_max:
                 self.outcome = Outcome.STEP_LIMIT

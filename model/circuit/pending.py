@@ -10,6 +10,7 @@ from model.circuit.families import rename
 from model.circuit.layout import Layout
 from model.circuit.netlist import Netlist
 from model.circuit.values import Scope, Values
+from model.circuit.words import Word
 from model.program import END, UNBORN
 from model.schedulers.resources import Touch, places, resources
 from model.schedulers.scheduler import PendingLines
@@ -46,18 +47,15 @@ def _of_thread(layout: Layout, values: Values, number: int) -> PendingLines:
         fixed: list[int] = []
         computed = []
         for (touch, several), codes in touching.items():
-            possible = places(program, number, touch)
-            wanted = [
-                at
-                for variable, at in possible
-                if known.number.get((variable, at), (0, 0))[which] >> q & 1
+            ids = [
+                known.number.get(place, (0, 0))[which] for place in places(program, number, touch)
             ]
-            if len(wanted) == len(possible) or (several and wanted):
+            wanted = [at for at, each in enumerate(ids) if each >> q & 1]
+            if len(wanted) == len(ids) or (several and wanted):
                 fixed += codes
             elif wanted:
                 index = values.word(rename(touch[1], names), scope, own.family)
-                here = [values.words.equal(index, values.words.constant(at)) for at in wanted]
-                computed.append(net.and_(sets.line(codes), net.any(here)))
+                computed.append(net.and_(sets.line(codes), _looked_up(values, index, ids, q)))
         return net.any([sets.line(fixed), *computed])
 
     return PendingLines(
@@ -67,4 +65,21 @@ def _of_thread(layout: Layout, values: Values, number: int) -> PendingLines:
         sets.line(codes for (_, several), some in touching.items() if several for codes in some),
         sets.line(own.codes[pc] for pc in (UNBORN,) if pc in own.codes),
         sets.line((own.codes[END],)),
+    )
+
+
+def _looked_up(values: Values, index: Word, numbers: Sequence[int], q: int) -> int:
+    """Bit q of numbers[index]; false where the index lies outside."""
+    words, first = values.words, numbers[0]
+    if all(number == first + at for at, number in enumerate(numbers)):
+        # Elements that are numbered in their order need no comparison with each.
+        inside = values.net.and_(
+            words.less(index, words.constant(0)) ^ 1,
+            words.less(index, words.constant(len(numbers))),
+        )
+        return values.net.and_(inside, words.add(index, words.constant(first)).bit(q))
+    return values.net.any(
+        words.equal(index, words.constant(at))
+        for at, number in enumerate(numbers)
+        if number >> q & 1
     )

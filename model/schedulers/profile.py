@@ -36,8 +36,8 @@ class Profile:
 def profile(program: Program) -> Profile:
     """Walk a program WALKS times; some milliseconds for each hundred steps."""
     contested, steps = [0] * WALKS, [0] * len(program.threads)
-    for walk, machine, thread in _walks(program):
-        contested[walk] += len(machine.enabled()) > 1
+    for walk, _, enabled, thread in _walks(program):
+        contested[walk] += len(enabled) > 1
         steps[thread] += 1
     means = tuple(max(1, (2 * count + WALKS) // (2 * WALKS)) for count in steps)
     return Profile(tuple(contested), means)
@@ -48,7 +48,7 @@ def touches_of_walks(program: Program) -> dict[tuple[int, int], list[int]]:
     """For each place (numbered by `resources`), how often each thread touches it in all walks."""
     known = resources(program)
     counts = {number: [0] * len(program.threads) for number in sorted(known.number.values())}
-    for _, machine, thread in _walks(program):
+    for _, machine, _, thread in _walks(program):
         step = known.pending(machine, thread)
         for (group, member), by_thread in counts.items():
             touches = group == step.group and (step.several or member == step.member)
@@ -57,31 +57,23 @@ def touches_of_walks(program: Program) -> dict[tuple[int, int], list[int]]:
 
 
 @lru_cache(maxsize=4)
-def descendants(program: Program) -> tuple[tuple[int, ...], ...]:
-    """For each thread those that it spawns, and those they spawn. A child has one parent."""
-    children: list[list[int]] = [[] for _ in program.threads]
-    taken: set[int] = set()
-    for thread in range(len(program.threads)):
-        for step in program.body_of(thread).steps:
+def children(program: Program) -> tuple[tuple[int, ...], ...]:
+    """For each thread those that it spawns: a forest. A child has one parent, the first found."""
+    found: list[list[int]] = [[] for _ in program.threads]
+    queue = [number for number, thread in enumerate(program.threads) if not thread.child]
+    known = set(queue)
+    for parent in queue:
+        for step in program.body_of(parent).steps:
             for op in leaves(step.ops):
-                if isinstance(op, Spawn) and op.thread not in taken:
-                    taken.add(op.thread)
-                    children[thread].append(op.thread)
-
-    def below(thread: int) -> tuple[int, ...]:
-        found = dict.fromkeys(children[thread])
-        queue = list(found)
-        while queue:
-            fresh = [child for child in children[queue.pop()] if child not in found]
-            found.update(dict.fromkeys(fresh))
-            queue += fresh
-        return tuple(found)
-
-    return tuple(below(thread) for thread in range(len(program.threads)))
+                if isinstance(op, Spawn) and op.thread not in known:
+                    known.add(op.thread)
+                    found[parent].append(op.thread)
+                    queue.append(op.thread)
+    return tuple(map(tuple, found))
 
 
-def _walks(program: Program) -> Iterator[tuple[int, Machine, int]]:
-    """(number of the walk, state before a step, thread that steps) of every step of the walks."""
+def _walks(program: Program) -> Iterator[tuple[int, Machine, tuple[int, ...], int]]:
+    """(number of the walk, state before a step, who can step, who does) of every step."""
     source = Sfc64(*SEED)
 
     def below(count: int) -> int:
@@ -93,5 +85,5 @@ def _walks(program: Program) -> Iterator[tuple[int, Machine, int]]:
         while machine.outcome is None:
             enabled = machine.enabled()
             thread = enabled[below(len(enabled))]
-            yield walk, machine, thread
+            yield walk, machine, enabled, thread
             machine.step(thread, lambda options: options[below(len(options))])

@@ -10,7 +10,8 @@ interesting steps are equally likely, however many other steps there are.
 Variants, where the paper leaves room or implementations differ:
 - Among those that may step, each is as likely as the others (Fray); the paper's library gives each
   pending step a random priority.
-- A thread not yet born can be intended, and then its ancestors may touch the place in its stead.
+- A thread not yet born can be intended, and then its parent may touch the place in its stead, or
+  where that is not born either, the parent of that.
   That is what giving the child's share to the parent until it is born comes to.
 - Where nobody may step, another thread is intended: one of the enabled ones, and there a weight of
   0 counts as 1, since the profile has been wrong.
@@ -25,7 +26,7 @@ from model.circuit.netlist import FALSE
 from model.program import Program
 from model.schedulers import numbers
 from model.schedulers.interest import SHARE_BITS, Interest, interest
-from model.schedulers.profile import descendants
+from model.schedulers.profile import children
 from model.schedulers.resources import resources
 from model.schedulers.scheduler import Before, Choice, PendingLines, RandomBit, Stepped, Turn
 from model.schedulers.uniform_walk import chosen_uniformly, uniform_choice
@@ -50,12 +51,12 @@ class Surw:
         return (True, *[False] * threads, *[None] * (place + weights))
 
     def circuit(self, program: Program, turn: Turn) -> Choice:
-        """Gates grow as T log T with T threads, and with the children that there are."""
+        """Gates grow as T log T with T threads: a child is looked at once, by its parent."""
         return _SurwCircuit(program, turn).choice()
 
     def reference(self, program: Program) -> SurwLane:
         """The reference form."""
-        return SurwLane(interest(program), descendants(program))
+        return SurwLane(interest(program), children(program))
 
 
 class _SurwCircuit:
@@ -63,7 +64,7 @@ class _SurwCircuit:
 
     def __init__(self, program: Program, turn: Turn) -> None:
         self.net, self.turn, self.known = turn.net, turn, interest(program)
-        self.below, self.pending = descendants(program), turn.pending()
+        self.below, self.pending = children(program), turn.pending()
         planes = iter(turn.kept)
         self.beginning = next(planes)
         self.intended = [next(planes) for _ in program.threads]
@@ -128,15 +129,21 @@ class _SurwCircuit:
 
     def _able(self) -> list[int]:
         """Who may step: who is enabled, and does not touch the place unless that is intended."""
-        net, able = self.net, []
-        for thread, can in enumerate(self.turn.enabled):
+        net = self.net
+
+        def may(thread: int) -> int:
+            """Whether it is intended, or somebody in whose stead it touches the place."""
             instead = [
-                net.and_(self.intended[child], self.pending[child].unborn)
-                for child in self.below[thread]
+                net.and_(may(child), self.pending[child].unborn) for child in self.below[thread]
             ]
-            may = net.any([self.touching[thread] ^ 1, self.intended[thread], *instead])
-            able.append(net.and_(can, may))
-        return able
+            return net.any([self.intended[thread], *instead])
+
+        return [
+            net.and_(can, net.or_(touching ^ 1, may(thread)))
+            for thread, (can, touching) in enumerate(
+                zip(self.turn.enabled, self.touching, strict=True)
+            )
+        ]
 
     def _intend(self) -> int:
         """Draw who touches the place next, where that is open; true where the draws failed."""
@@ -198,10 +205,15 @@ class SurwLane:
 
     def _able(self, before: Before) -> list[int]:
         def may(thread: int) -> bool:
-            instead = [c for c in self.below[thread] if before.pending[c].unborn]
-            return not self.touching[thread] or self.intended in (thread, *instead)
+            unborn = (child for child in self.below[thread] if before.pending[child].unborn)
+            return self.intended == thread or any(map(may, unborn))
 
-        return [int(can and may(thread)) for thread, can in enumerate(before.enabled)]
+        return [
+            int(can and (not touching or may(thread)))
+            for thread, (can, touching) in enumerate(
+                zip(before.enabled, self.touching, strict=True)
+            )
+        ]
 
     def _weight(self, thread: int, before: Before, *, again: bool) -> int:
         can = bool(before.enabled[thread])

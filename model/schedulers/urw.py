@@ -2,9 +2,9 @@
 
 A thread's weight is the number of steps that it is expected to take; the next thread is chosen
 among the enabled ones with probability proportional to the weights, where a thread also has those
-of the children that are not born yet; each step takes one off, down to 1. Where the numbers are
-exact and nobody blocks, every interleaving is as likely as every other: the product of the choices
-is 1 / multinomial.
+of the children that are not born yet, and of all that these will spawn; each step takes one off,
+down to 1. Where the numbers are exact and nobody blocks, every interleaving is as likely as every
+other: the product of the choices is 1 / multinomial.
 
 The weights are the means over the walks of `profile`, rounded, at least 1. They are a thread's own:
 what it has is not lessened by children that are born, while the paper's is counted in one number.
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from model.program import Program
 from model.schedulers import numbers
-from model.schedulers.profile import descendants, profile
+from model.schedulers.profile import children, profile
 from model.schedulers.resources import Pending
 from model.schedulers.scheduler import Before, Choice, RandomBit, Stepped, Turn
 from model.schedulers.weighted import weighted, weighted_choice
@@ -43,18 +43,23 @@ class Urw:
         )
 
     def circuit(self, program: Program, turn: Turn) -> Choice:
-        """Gates grow as T log T with T threads, and with the children that there are."""
+        """Gates grow as T log T with T threads: a child is looked at once, by its parent."""
         net, weights, planes = turn.net, profile(program).steps, iter(turn.kept)
         left = [[next(planes) for _ in range(weight.bit_length())] for weight in weights]
-        below = descendants(program)
-        total, largest = [], []
+        below = children(program)
+        whole = weights_with_children(weights, below)
+        pending = turn.pending() if any(below) else ()
+        total = []
         for thread, word in enumerate(left):
-            largest.append(weights[thread])
+            bound = weights[thread]
             for child in below[thread]:
-                largest[-1] += weights[child]
-                unborn = turn.pending()[child].unborn
-                more = [net.and_(unborn, bit) for bit in numbers.constant(weights[child], 32)]
-                word = numbers.added(net, word, more, width=largest[-1].bit_length())
+                bound += whole[child]
+                width = bound.bit_length()
+                more = [
+                    net.and_(pending[child].unborn, bit)
+                    for bit in numbers.constant(whole[child], width)
+                ]
+                word = numbers.added(net, word, more, width=width)
             total.append([net.and_(bit, turn.enabled[thread]) for bit in word])
 
         def after(stepped: Stepped) -> list[int]:
@@ -66,11 +71,20 @@ class Urw:
                 )
             ]
 
-        return Choice(weighted_choice(net, total, largest, turn.random_bit), after)
+        return Choice(weighted_choice(net, total, whole, turn.random_bit), after)
 
     def reference(self, program: Program) -> UrwLane:
         """The reference form."""
-        return UrwLane(profile(program).steps, descendants(program))
+        return UrwLane(profile(program).steps, children(program))
+
+
+def weights_with_children(weights: Sequence[int], below: Sequence[Sequence[int]]) -> list[int]:
+    """For each thread its weight, with those of all that it spawns, and of all that these spawn."""
+
+    def whole(thread: int) -> int:
+        return weights[thread] + sum(map(whole, below[thread]))
+
+    return [whole(thread) for thread in range(len(weights))]
 
 
 class UrwLane:
@@ -78,10 +92,7 @@ class UrwLane:
 
     def __init__(self, weights: Sequence[int], below: Sequence[Sequence[int]]) -> None:
         self.left, self.below = list(weights), below
-        self.largest = [
-            own + sum(weights[child] for child in children)
-            for own, children in zip(weights, below, strict=True)
-        ]
+        self.whole = weights_with_children(weights, below)
 
     def choose(self, before: Before, random_bit: RandomBit) -> int | None:
         """One of the enabled threads, by the steps that it and its unborn children have left."""
@@ -89,7 +100,7 @@ class UrwLane:
             self._weight(thread, before.pending) if can else 0
             for thread, can in enumerate(before.enabled)
         ]
-        return weighted(weights, self.largest, random_bit)
+        return weighted(weights, self.whole, random_bit)
 
     def stepped(self, thread: int, *, yields: bool) -> None:
         """One step less, down to 1."""
@@ -97,4 +108,4 @@ class UrwLane:
 
     def _weight(self, thread: int, pending: Sequence[Pending]) -> int:
         unborn = [child for child in self.below[thread] if pending[child].unborn]
-        return self.left[thread] + sum(self.left[child] for child in unborn)
+        return self.left[thread] + sum(self.whole[child] for child in unborn)

@@ -5,17 +5,17 @@ from fractions import Fraction
 from functools import cache
 
 from model.program import UNBORN, Program
-from model.schedulers.profile import descendants
+from model.schedulers.profile import children
 from tests.programs.schedulers_4_4.enumeration import FAILING, Enumeration, Key
 
 
 def urw_probability(program: Program, steps: Sequence[int]) -> Fraction:
     """The probability that URW fails a program; `steps` are what threads are expected to take."""
-    enumeration, below = Enumeration(program), descendants(program)
+    enumeration, below = Enumeration(program), children(program)
 
     def weight(key: Key, left: tuple[int, ...], thread: int) -> int:
-        pcs = key[0]
-        return left[thread] + sum(left[c] for c in below[thread] if pcs[c] == UNBORN)
+        unborn = (child for child in below[thread] if key[0][child] == UNBORN)
+        return left[thread] + sum(weight(key, left, child) for child in unborn)
 
     @cache
     def failing(key: Key, left: tuple[int, ...]) -> Fraction:
