@@ -36,6 +36,11 @@ class OneOf:
         """One."""
         return 1
 
+    @property
+    def lease_seconds(self) -> float:
+        """As the pool's."""
+        return self.pool.lease_seconds
+
     def takers(self) -> list[str]:
         """The one worker, while it takes work."""
         return [worker for worker in self.pool.takers() if worker == self.worker]

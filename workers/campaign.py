@@ -100,7 +100,7 @@ class Coordinator:
     _progress: Progress = field(init=False)
     _ledger: BlockLedger = field(init=False)
     _backlog: Backlog = field(init=False, default_factory=Backlog)
-    _size: LeaseSize = field(init=False, default_factory=LeaseSize)
+    _size: LeaseSize = field(init=False)
     _choosing: Choosing | None = field(init=False)
     _in_flight: set[Work] = field(init=False, default_factory=set)
     _minimizer: str | None = field(init=False, default=None)
@@ -110,6 +110,7 @@ class Coordinator:
     def execute(self) -> CampaignReport:
         """Start the campaign, work until it ends, say how. Raises StorageError and PoolError."""
         order, block = self.order, self.order.budget.block
+        self._size = LeaseSize(self.pool.lease_seconds)
         self._ledger = BlockLedger()
         if block is not None:
             self._ledger = BlockLedger(next_block=block, stop_block=block + 1)
@@ -223,7 +224,7 @@ class Coordinator:
         return blocks
 
     def _blocks_wanted(self) -> int:
-        """Half a second's worth, and no more than the rest of the budget asks for."""
+        """What makes a lease, and no more than the rest of the budget asks for."""
         in_flight = sum(work.blocks for work in self._in_flight if isinstance(work, BlockRange))
         left, wanted = self._seconds_left(), self._size.blocks
         if left != float("inf"):

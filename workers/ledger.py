@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from workers.shards import BlockRange
 
 DEATHS_MAX = 3
-LEASE_SECONDS = 0.5
 LEASE_GROWTH_MAX = 4
 LEASE_BLOCKS_MAX = 4096
 
@@ -55,8 +54,9 @@ class BlockLedger:
 
 @dataclass(slots=True)
 class LeaseSize:
-    """How many blocks make half a second, learned from the leases before: it begins with one."""
+    """How many blocks make a lease of `lease_seconds`, learned from those before: first one."""
 
+    lease_seconds: float
     blocks: int = 1
     _seconds_per_block: float | None = None
 
@@ -65,7 +65,7 @@ class LeaseSize:
         seen = max(seconds, 1e-6) / blocks.blocks
         old = self._seconds_per_block
         self._seconds_per_block = seen if old is None else (old + seen) / 2
-        wanted = round(LEASE_SECONDS / self._seconds_per_block)
+        wanted = round(self.lease_seconds / self._seconds_per_block)
         self.blocks = max(1, min(wanted, LEASE_GROWTH_MAX * self.blocks, LEASE_BLOCKS_MAX))
 
     def for_seconds(self, seconds_left: float, *, blocks_ahead: float) -> int:

@@ -9,6 +9,8 @@ from workers.shards import BlockRange, Replayed, ShardSpec, compile_next
 from workers.work import do, report_of
 
 WORKER = "this process"
+# Nothing is shown, stored or heard while this process executes a range.
+LEASE_SECONDS = 0.5
 
 
 class LocalPool:
@@ -29,6 +31,11 @@ class LocalPool:
         """One."""
         return 1
 
+    @property
+    def lease_seconds(self) -> float:
+        """Half a second: the screen stands still as long."""
+        return LEASE_SECONDS
+
     def takers(self) -> list[str]:
         """This process, while it has nothing to do."""
         return [] if self._waiting else [WORKER]
@@ -39,7 +46,7 @@ class LocalPool:
         self._waiting = work
 
     def wait(self, *, seconds_max: float) -> list[Report]:
-        """Do what was submitted, however long it takes: leases are sized to half a second."""
+        """Do what was submitted, however long it takes: so its leases are short."""
         work, self._waiting = self._waiting, None
         if work is None:
             return []

@@ -14,6 +14,8 @@ from workers.shards import BlockRange, Replayed, ShardResult, ShardSpec
 
 # Pieces of work that one worker holds: the one it does, and the next, so that it never waits.
 WORK_PER_WORKER = 2
+# A lease costs some 20 ms of the coordinator, who has no core of its own.
+LEASE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,10 @@ class Pool(Protocol):
     @property
     def workers(self) -> int:
         """How many pieces of work are done at once."""
+
+    @property
+    def lease_seconds(self) -> float:
+        """How long a range of blocks should take: a stop waits for all that is in flight."""
 
     def takers(self) -> list[str]:
         """The workers that take one more piece of work, the least busy first."""

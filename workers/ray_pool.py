@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workers.errors import PoolError
-from workers.pool import WORK_PER_WORKER, Lost, Report, Work
+from workers.pool import LEASE_SECONDS, WORK_PER_WORKER, Lost, Report, Work
 from workers.shards import ShardSpec, engine_of, first_scheduler
 from workers.work import Timed, do, report_of
 
@@ -114,6 +114,11 @@ class RayPool:
             with contextlib.suppress(RayError):
                 found[member.name] = ray.get(member.actor.process_id.remote(), timeout=1.0)
         return found
+
+    @property
+    def lease_seconds(self) -> float:
+        """Two seconds: the coordinator is busy elsewhere for one percent of them."""
+        return LEASE_SECONDS
 
     def takers(self) -> list[str]:
         """The workers that take one more piece of work, the least busy first."""

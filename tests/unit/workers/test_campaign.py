@@ -52,13 +52,16 @@ class UnreliablePool:
     queue: deque = field(default_factory=deque)
     alter: object = None
     loses: type = BlockRange
+    given: list = field(default_factory=list)
     name = "2 workers"
     workers = 2
+    lease_seconds: float = 0.5
 
     def takers(self):
         return [f"worker {n}" for n in range(2)][len(self.queue) :]
 
     def submit(self, worker, work):
+        self.given.append(work)
         self.queue.append((worker, work))
 
     def wait(self, *, seconds_max):
@@ -210,6 +213,16 @@ def test_a_campaign_ends_when_its_time_is_spent(database, sound, sound_spec):
     report = coordinator.execute()
     assert report.ending is Ending.TIME_SPENT
     assert report.progress.blocks > 0 and report.seconds >= 20.0
+
+
+@pytest.mark.parametrize(("lease_seconds", "longest"), [(0.1, 1), (0.4, 4)])
+def test_leases_are_as_long_as_the_pool_asks_for(
+    database, sound, sound_spec, lease_seconds, longest
+):
+    pool = UnreliablePool(sound_spec, deque(), lease_seconds=lease_seconds)
+    execute(database, pool, order_for(sound), is_stopping=lambda: len(pool.given) > 2)
+    # The pool says of every range that it took 0.1 s.
+    assert max(work.blocks for work in pool.given) == longest
 
 
 def test_it_stops_at_the_first_failure_where_that_is_asked(database, broken, broken_spec):

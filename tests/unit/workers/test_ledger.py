@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.ledger import LEASE_SECONDS, BlockLedger, LeaseSize
+from workers.ledger import BlockLedger, LeaseSize
 from workers.shards import BlockRange
 
 
@@ -54,23 +54,24 @@ def test_a_range_that_only_waited_is_not_blamed():
     assert ledger.quarantined == []
 
 
+@pytest.mark.parametrize("lease_seconds", [0.5, 2.0])
 @pytest.mark.parametrize("seconds_per_block", [0.001, 0.025, 0.2, 3.0])
-def test_leases_come_to_half_a_second(seconds_per_block):
-    size = LeaseSize()
+def test_leases_come_to_the_length_that_is_asked_for(seconds_per_block, lease_seconds):
+    size = LeaseSize(lease_seconds)
     assert size.blocks == 1
     for _ in range(10):
         size.learn(BlockRange(0, size.blocks), seconds=size.blocks * seconds_per_block)
-    assert size.blocks == max(1, round(LEASE_SECONDS / seconds_per_block))
+    assert size.blocks == max(1, round(lease_seconds / seconds_per_block))
 
 
 def test_one_quick_lease_does_not_make_the_next_one_huge():
-    size = LeaseSize()
+    size = LeaseSize(0.5)
     size.learn(BlockRange(0, 1), seconds=1e-9)
     assert size.blocks == 4
 
 
 def test_the_last_lease_fits_into_the_time_that_is_left():
-    size = LeaseSize()
+    size = LeaseSize(0.5)
     for _ in range(10):
         size.learn(BlockRange(0, size.blocks), seconds=size.blocks * 0.01)
     assert size.blocks == 50
