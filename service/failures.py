@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from model.program import show_parameter
 from model.schedulers.named import as_option
 from service.reading import columns, option_for, pretty
-from storage.campaigns import CampaignSummary, get_campaign
+from storage.campaigns import HINT, CampaignSummary, get_campaign
 from storage.failures import FailureSummary, StoredFailure, get_failure
 from storage.portfolio import scheduler_of_block
 from storage.programs import ProgramRecord, get_program
@@ -191,6 +191,8 @@ def origin_of(loaded: LoadedFailure) -> str:
     number = loaded.failure.first_campaign_id
     if loaded.campaign.plan.kind is CampaignKind.VERIFY:
         return f"by the verification that is campaign {number}"
+    if loaded.campaign.plan.scheduler == HINT:
+        return f"by the hint that is campaign {number}"
     return f"in schedule {loaded.failure.record.first_schedule_ordinal:,} of campaign {number}"
 
 
@@ -206,7 +208,7 @@ def reproducing_command(loaded: LoadedFailure) -> str:
         if loaded.program.name in library()
         else f"FILE.py:{loaded.program.name}"
     )
-    if loaded.campaign.plan.kind is CampaignKind.VERIFY:
+    if loaded.campaign.plan.kind is CampaignKind.VERIFY or loaded.campaign.plan.scheduler == HINT:
         return f"gracefuzz verify {name}{options}"
     return (
         f"gracefuzz fuzz {name}{options}{as_option(loaded.scheduler)} "

@@ -31,6 +31,9 @@ from storage.verifications import (
     verification_of,
 )
 
+# The scheduler of a campaign that followed an interleaving which its author wrote down.
+HINT = "hint"
+
 
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:

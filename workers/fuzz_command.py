@@ -40,7 +40,7 @@ executions, on every machine.
 
 With --hint, FILE holds an interleaving: columns, as `failures show` prints them, or `thread: step`
 lines. Steps may be left out. It is followed, then executions around it are tried; what violates is
-minimized and printed, not stored, and otherwise the campaign goes on as without a hint.
+minimized, printed and stored, and otherwise the campaign goes on as without a hint.
 
 With --again, the blocks of an earlier campaign of this very program are executed once more, with
 its seed and its schedulers: also those that a portfolio chose, since they are on record.

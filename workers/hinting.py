@@ -1,11 +1,12 @@
 """`gracefuzz fuzz --hint FILE`: what an interleaving that its author wrote down shows.
 
-The hint is followed, then executions around it are tried. What violates is minimized and printed;
-it belongs to no block, so it is no row of the database. Where nothing violates, the campaign goes
-on as without a hint.
+The hint is followed, then executions around it are tried. What violates is minimized, printed and
+stored, in a campaign of its own whose scheduler is the hint: it has no blocks. Where nothing
+violates, the campaign goes on as without a hint.
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from model.around import search_around
@@ -14,18 +15,43 @@ from model.hint import read_hint
 from model.hint_path import Followed, follow
 from model.interpreter import Trace
 from model.program import Outcome, Program
-from model.signature import signature_of
+from storage.campaigns import HINT
+from storage.session import open_database
 from storage.sources import SourceError
+from storage.tables import CampaignState
 from workers.minimizing import Minimized, minimized
-from workers.shards import Replayed
+from workers.recording import CampaignRecord
+from workers.shards import Replayed, replayed_of
 
 
-def show_hint(program: Program, file: Path, *, root_seed: int, as_json: bool) -> bool:
-    """Follow a hint and say on stdout what it shows; True where there is a violation.
+@dataclass(frozen=True, slots=True)
+class HintWish:
+    """The file of a hint, and where what it shows is stored; `source` is the program's text."""
+
+    file: Path
+    database: str
+    source: str
+    root_seed: int
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A stored failure; `is_new` says that it was not stored before."""
+
+    failure_id: int
+    is_new: bool
+    minimal: Minimized
+
+
+def show_hint(program: Program, wish: HintWish) -> bool:
+    """Follow a hint, store and say on stdout what it shows; True where there is a violation.
 
     With JSON, nothing is printed without a violation: the campaign's object will be.
-    Raises LanguageError at the line of the hint that cannot be followed, SourceError without one.
+    Raises LanguageError at the line of the hint that cannot be followed, SourceError without one,
+    and StorageError.
     """
+    file = wish.file
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -44,21 +70,38 @@ def show_hint(program: Program, file: Path, *, root_seed: int, as_json: bool) ->
         # Of an execution that has ended, all but the last step can be left.
         events = len(followed.trace.events)
         prefix = followed.trace.schedule[: events - (followed.trace.outcome is not None)]
-        around = search_around(Stepper(program), prefix, root_seed=root_seed)
+        around = search_around(Stepper(program), prefix, root_seed=wish.root_seed)
         violating = around.violations
         what = "a violation" if violating else "no violation"
         lines.append(f"around it: {around.executions:,} executions, {what}")
-    failures = [_minimized(program, trace) for trace in violating]
-    if failures and as_json:
-        print(json.dumps(_object(followed, failures), indent=2))
-    elif failures or not as_json:
-        print("\n".join([*lines, *map(_shown, failures)]))
-    return bool(failures)
+    found = _stored(program, wish, [replayed_of(trace) for trace in violating])
+    if found and wish.as_json:
+        print(json.dumps(_object(wish, followed, found), indent=2))
+    elif found or not wish.as_json:
+        print("\n".join([*lines, *(_shown(each, database=wish.database) for each in found)]))
+    return bool(found)
 
 
-def _minimized(program: Program, trace: Trace) -> Minimized:
-    number = len(trace.events) - 1
-    return minimized(program, Replayed(signature_of(trace), 0, 0, number, trace.schedule, 0))
+def _stored(program: Program, wish: HintWish, violations: list[Replayed]) -> list[Found]:
+    """Minimize each violation and store it, in a campaign that ends with them."""
+    if not violations:
+        return []
+    with open_database(wish.database) as database:
+        record = CampaignRecord.start(
+            database,
+            program,
+            source=wish.source,
+            scheduler=HINT,
+            root_seed=wish.root_seed,
+            budget=json.dumps({"hint": wish.file.name}),
+        )
+        found = []
+        for violation in violations:
+            minimal = minimized(program, violation)
+            row = record.sight(violation, minimal, ordinal=0)
+            found.append(Found(row.failure_id, row.is_new_failure, minimal))
+        record.finish(CampaignState.FINISHED, ending="its hint violates an oracle")
+    return found
 
 
 def _ending(followed: Followed) -> str:
@@ -71,17 +114,22 @@ def _ending(followed: Followed) -> str:
             return f"the hint itself violates nothing, and ends: {other.value}"
 
 
-def _shown(failure: Minimized) -> str:
+def _shown(found: Found, *, database: str) -> str:
+    failure, number = found.minimal, found.failure_id
+    known = "stored as" if found.is_new else "known as"
+    option = "" if database == "gracefuzz.db" else f" --db {database}"
     proof = "proved" if failure.is_proved else "local"
     preemptions = f"{failure.preemptions} preemption{'' if failure.preemptions == 1 else 's'}"
     return (
         f"\n{failure.oracle}: {failure.sentence}   {failure.steps} steps  {preemptions}  "
-        f"minimal: {proof}\n\n{failure.diagram}"
+        f"minimal: {proof}\n\n{failure.diagram}\n"
+        f"{known} failure {number}: gracefuzz failures show {number}{option}"
     )
 
 
-def _object(followed: Followed, failures: list[Minimized]) -> dict[str, object]:
+def _object(wish: HintWish, followed: Followed, found: list[Found]) -> dict[str, object]:
     return {
+        "database": wish.database,
         "hint": {
             "steps_followed": followed.matched,
             "steps_filled_in": followed.filled,
@@ -89,6 +137,8 @@ def _object(followed: Followed, failures: list[Minimized]) -> dict[str, object]:
         },
         "failures": [
             {
+                "failure": number,
+                "new": is_new,
                 "fingerprint": each.fingerprint,
                 "oracle": each.oracle,
                 "sentence": each.sentence,
@@ -101,7 +151,7 @@ def _object(followed: Followed, failures: list[Minimized]) -> dict[str, object]:
                 "schedule": json.loads(each.schedule),
                 "diagram": each.diagram,
             }
-            for each in failures
+            for number, is_new, each in ((f.failure_id, f.is_new, f.minimal) for f in found)
         ],
     }
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 SEED_MAX = 2**64 - 1
-BLOCKS_DEFAULT = 32
+BLOCKS_DEFAULT = 2
 MEMORY_DEFAULT = 1 << 30
 
 HELP = """
@@ -16,9 +16,10 @@ Series (from model.series import Series, SeriesPatch). For each program of the s
 for anything that is wrong, one for the oracle that a patch adds, and one for each signature that is
 violated in some column. A column is a set of patches: none, 1, 1-2 …, then all but one.
 
-Each program is explored, fuzzed, and its violations minimized, with proof, and stored as failures.
-Columns that fold to the same steps are judged once. What is stored in the database is not done
-again: after Ctrl-C, which keeps what is there, the same command goes on.
+Each program is explored, fuzzed (with SURW where exploring has shown a violation), and its
+violations minimized, with proof, and stored as failures. Columns that fold to the same steps are
+judged once. What is stored in the database is not done again: after Ctrl-C, which keeps what is
+there, the same command goes on.
 
 Where the oracle that a patch adds is violated, the same column is judged without that patch too:
 what shows there stands as found behind the assertion.

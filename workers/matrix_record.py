@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from model.circuit.block import ENGINE_REVISION
 from model.program import Program
-from model.schedulers.named import UNIFORM_WALK
 from storage.campaigns import finish_campaign
 from storage.cells import (
     CellEffort,
@@ -29,7 +28,7 @@ from workers.progress import Ending
 from workers.recording import CampaignRecord
 from workers.verification_record import figures_of
 
-SCHEDULER = f"every state, breadth first; then {UNIFORM_WALK}"
+EXPLORING = "every state, breadth first; then "
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class MatrixRecord:
 
     @property
     def _budget(self) -> str:
-        return json.dumps({"matrix": 1, "blocks": self.blocks_max, "memory": self.memory})
+        return json.dumps({"matrix": 2, "blocks": self.blocks_max, "memory": self.memory})
 
     def known(self, program: Program) -> StoredCell | None:
         """The cell of a program, or of one that folds to the same steps, where it is stored."""
@@ -62,7 +61,7 @@ class MatrixRecord:
             self.database,
             program,
             source=source,
-            scheduler=SCHEDULER,
+            scheduler=EXPLORING + judged.scheduler,
             root_seed=self.root_seed,
             budget=self._budget,
             verification=VerificationPlan(self.memory, symmetry=True, bitstate=False),

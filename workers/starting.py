@@ -60,10 +60,12 @@ def start(wish: Wish) -> "Verdict":
 
         wish = wish_again(wish, program)
     if wish.hint is not None:
-        from workers.hinting import show_hint
+        from workers.hinting import HintWish, show_hint
         from workers.progress import Verdict
 
-        if show_hint(program, wish.hint, root_seed=wish.seed, as_json=wish.as_json):
+        text = text_of(source)
+        hint = HintWish(wish.hint, wish.database, text, wish.seed, wish.as_json)
+        if show_hint(program, hint):
             return Verdict.VIOLATIONS
     if wish.workers > 0:
         from workers.fuzzing import fuzz

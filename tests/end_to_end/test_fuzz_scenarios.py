@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -80,3 +83,38 @@ def test_what_makes_no_sense_is_said(tmp_path, arguments, sentence):
     ended = gracefuzz(tmp_path, "fuzz", PROGRAM, *arguments)
     assert ended.returncode == 2 and sentence in ended.stderr and "Traceback" not in ended.stderr
     assert os.listdir(tmp_path) == []
+
+
+def test_a_space_takes_a_scheduler_and_passes_over_what_is_known(tmp_path):
+    pct = [*SPACE, "--workers", 0, "--scheduler", "pct:d=2", "--json"]
+    first = report_of(gracefuzz(tmp_path, "fuzz", PROGRAM, *pct))
+    assert first["scheduler"].startswith("pct:d=2") and len(first["failures"]) == 1
+    campaigns = json.loads(gracefuzz(tmp_path, "campaigns", "list", "--json").stdout)
+    assert all(each["scheduler"].startswith("pct:d=2,k=") for each in campaigns)
+    passed = gracefuzz(tmp_path, "fuzz", PROGRAM, *pct, "--exclude", 1)
+    assert passed.returncode == 0, passed.stderr
+    report = json.loads(passed.stdout)
+    assert report["failures"] == [] and int(report["passed_over"]) > 0
+
+
+def test_a_space_serves_its_metrics_while_it_is_fuzzed(tmp_path):
+    arguments = ["fuzz", PROGRAM, *SPACE, "--open", "reads=0..2", "--workers", "0"]
+    process = subprocess.Popen(
+        [*COMMAND, *arguments, "--metrics-port", "0"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    address = process.stderr.readline().removeprefix("metrics: ").strip()
+    schedules, until = 0.0, time.monotonic() + 60
+    while schedules == 0.0:
+        assert time.monotonic() < until and process.poll() is None
+        text = urllib.request.urlopen(address, timeout=5).read().decode()
+        (line,) = [row for row in text.splitlines() if row.startswith("gracefuzz_schedules_total{")]
+        schedules = float(line.split()[-1])
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode in (0, 1)

@@ -75,6 +75,19 @@ def test_a_failing_program_is_shown_by_its_minimal_interleaving(suite):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("-n", "2")])
+def test_pytest_finds_the_plugin_of_an_installed_gracefuzz_itself(pytester, monkeypatch, options):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    small = "states=1000, schedules=1000"
+    broken = counter("broken", f"@fuzzed({small})")
+    sound = counter("sound", f'@fuzzed({small}, params={{"locked": True}})')
+    pytester.makepyfile(test_mine=HEAD + broken + sound)
+    ended = pytester.runpytest_subprocess(*options)
+    ended.assert_outcomes(failed=1, passed=1)
+    ended.stdout.fnmatch_lines(["*at_end: an addition is lost", "*1 failed, 1 passed*"])
+
+
+@pytest.mark.slow
 def test_expectations_budgets_and_the_seed_decide(suite):
     broken, fuzz = 'expect="violation"', "states=0, schedules=1000"
     text = HEAD + "".join(
