@@ -15,6 +15,7 @@ from math import expm1, log, sqrt
 
 from model.class_sample import ClassSample
 from model.coverage import Coverage
+from model.schedulers.exhaustive import EXHAUSTIVE
 
 CONFIDENCE = 0.95
 DEVIATIONS = 1.645
@@ -31,6 +32,7 @@ class Validity(StrEnum):
 
     VALID = "executions are independent of each other"
     ADAPTIVE = "invalid: the scheduler learns from executions, so they are not independent"
+    ENUMERATED = "nothing is estimated: schedules are enumerated, not drawn"
     TOO_FEW = "no execution was sampled"
 
 
@@ -87,9 +89,12 @@ def rarer_than(executions: int) -> float:
     return -expm1(log(1 - CONFIDENCE) / executions)
 
 
-def validity(executions: int, *, independent: bool) -> Validity:
-    """Whether anything can be said."""
-    if not independent:
+def validity(executions: int, *, scheduler: str) -> Validity:
+    """Whether anything can be said of executions under a scheduler, given by name."""
+    name = scheduler.partition(":")[0]
+    if name == EXHAUSTIVE:
+        return Validity.ENUMERATED
+    if name not in INDEPENDENT_SCHEDULERS:
         return Validity.ADAPTIVE
     return Validity.VALID if executions else Validity.TOO_FEW
 

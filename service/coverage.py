@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from model.coverage import Coverage
 from model.program import Program
 from model.residual_risk import (
-    INDEPENDENT_SCHEDULERS,
     Validity,
     classes_left,
     discovery,
@@ -45,7 +44,7 @@ def coverage_object(
 ) -> dict[str, object]:
     """The same with every pair that was never seen. Counts are text: they may pass 2^53."""
     coverage, possible = totals.coverage, possible_pairs(program)
-    valid = validity(coverage.executions, independent=_independent(scheduler))
+    valid = validity(coverage.executions, scheduler=scheduler)
     risk: dict[str, object] = {"validity": valid.value}
     if valid is Validity.VALID:
         left = classes_left(coverage.classes, coverage.executions)
@@ -145,7 +144,7 @@ def _indented(lines: Sequence[str]) -> list[str]:
 
 
 def _classes(coverage: Coverage, curve: Sequence[float], scheduler: str) -> list[str]:
-    valid = validity(coverage.executions, independent=_independent(scheduler))
+    valid = validity(coverage.executions, scheduler=scheduler)
     about = "" if coverage.classes.is_exact else "about "
     seen = f"classes     {about}{coverage.classes.classes:,.0f} of equivalent executions"
     if valid is not Validity.VALID:
@@ -159,15 +158,11 @@ def _classes(coverage: Coverage, curve: Sequence[float], scheduler: str) -> list
 
 
 def _violations(totals: CampaignTotals, scheduler: str) -> str:
-    valid = validity(totals.schedules, independent=_independent(scheduler))
+    valid = validity(totals.schedules, scheduler=scheduler)
     if valid is not Validity.VALID:
         return valid.value
     bound = rarer_than(totals.schedules)
     return f"one that never showed has a probability below {bound:.1e} a schedule (95 %)"
-
-
-def _independent(scheduler: str) -> bool:
-    return scheduler.partition(":")[0] in INDEPENDENT_SCHEDULERS
 
 
 def _curve(values: Sequence[float]) -> str:

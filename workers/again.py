@@ -10,7 +10,8 @@ from storage.leases import executed_blocks
 from storage.portfolio import turns_of
 from storage.session import Database, open_database
 from storage.tables import CampaignKind
-from workers.choosing import Again
+from workers.campaign import Order
+from workers.progress import Ending
 from workers.starting import Wish
 
 
@@ -31,14 +32,14 @@ def wish_again(wish: Wish, program: Program) -> Wish:
     )
 
 
-def again_of(database: Database, campaign_id: int, program: Program) -> Again:
-    """Its blocks, and which scheduler had which. Raises as `wish_again`."""
-    _campaign(database, campaign_id, program)
+def order_again(order: Order, database: Database, campaign_id: int) -> Order:
+    """To execute the same blocks, each by the scheduler that had it. Raises as `wish_again`."""
+    _campaign(database, campaign_id, order.program)
     with database.read() as session:
-        blocks = executed_blocks(session, campaign_id)
-        if not blocks:
-            raise typer.BadParameter(f"campaign {campaign_id} has executed nothing")
-        return Again(blocks, turns_of(session, campaign_id))
+        blocks, turns = executed_blocks(session, campaign_id), turns_of(session, campaign_id)
+    if not blocks:
+        raise typer.BadParameter(f"campaign {campaign_id} has executed nothing")
+    return replace(order, blocks=blocks, turns=turns, ending=Ending.AGAIN_DONE)
 
 
 def _campaign(database: Database, campaign_id: int, program: Program) -> CampaignSummary:

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from model.program import Program, show_parameter
+from model.schedulers.exhaustive import exhaustive_named
 from model.schedulers.named import as_option
+from model.schedulers.portfolio import Turn
 from storage.failures import RecordedSighting
 from storage.session import Database
 from storage.tables import CampaignState
 from workers.backlog import Backlog
-from workers.choosing import Again, Choosing, choosing_of, gains_of
+from workers.choosing import Choosing, choosing_of, gains_of
 from workers.ledger import BlockLedger, LeaseSize
 from workers.minimizing import Minimized, as_found
 from workers.pool import Executed, Lost, MinimizedOne, Pool, Report, Work
@@ -52,7 +54,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a campaign is to do; `again` where it executes what an earlier one has executed."""
+    """What a campaign is to do.
+
+    `blocks` are those that it executes where they are known, and `turns` decisions to be taken
+    again; `ending` is what is said when there is no block left.
+    """
 
     program: Program
     source: str
@@ -60,7 +66,9 @@ class Order:
     root_seed: int
     budget: Budget
     excluded_failures: tuple[int, ...] = ()
-    again: Again | None = None
+    blocks: range | None = None
+    turns: tuple[Turn, ...] = ()
+    ending: Ending = Ending.BLOCK_DONE
 
 
 class Observer(Protocol):
@@ -78,10 +86,14 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CampaignReport:
-    """How a campaign ended. `seconds` is the time from its first lease to its end."""
+    """How a campaign ended, and the sentence that says so.
+
+    `seconds` is the time from its first lease to its end.
+    """
 
     campaign_id: int
     ending: Ending
+    sentence: str
     seconds: float
     progress: Progress
 
@@ -111,13 +123,12 @@ class Coordinator:
         """Start the campaign, work until it ends, say how. Raises StorageError and PoolError."""
         order, block = self.order, self.order.budget.block
         self._size = LeaseSize(self.pool.lease_seconds)
+        blocks = order.blocks if block is None else range(block, block + 1)
         self._ledger = BlockLedger()
-        if block is not None:
-            self._ledger = BlockLedger(next_block=block, stop_block=block + 1)
-        if order.again is not None:
-            again = order.again.blocks
-            self._ledger = BlockLedger(next_block=again.start, stop_block=again.stop)
+        if blocks is not None:
+            self._ledger = BlockLedger(next_block=blocks.start, stop_block=blocks.stop)
         self._progress = Progress(order.program, quarantined=self._ledger.quarantined)
+        self._progress.all_blocks = None if blocks is None else len(blocks)
         self._record = CampaignRecord.start(
             self.database,
             order.program,
@@ -127,9 +138,8 @@ class Coordinator:
             budget=order.budget.to_json(),
             excluded_failures=order.excluded_failures,
         )
-        given = order.again.turns if order.again is not None else ()
         turns = self._record.turns()
-        self._choosing = choosing_of(order.scheduler, given=given, turns=turns)
+        self._choosing = choosing_of(order.scheduler, given=order.turns, turns=turns)
         self._backlog.minimal.update(self._record.proved_before(order.excluded_failures))
         self._begun = self.clock()
         try:
@@ -144,9 +154,9 @@ class Coordinator:
             Ending.STOPPED: CampaignState.INTERRUPTED,
             Ending.QUARANTINED: CampaignState.FAILED,
         }
-        self._finish(states.get(ending, CampaignState.FINISHED), ending)
+        sentence = self._finish(states.get(ending, CampaignState.FINISHED), ending)
         seconds = self.clock() - self._begun
-        return CampaignReport(self._record.campaign_id, ending, seconds, self._progress)
+        return CampaignReport(self._record.campaign_id, ending, sentence, seconds, self._progress)
 
     # -- deciding ----------------------------------------------------------------------------------
 
@@ -177,7 +187,7 @@ class Coordinator:
         if self.is_stopping():
             return Ending.STOPPED
         if self._ledger.is_empty and not self._in_flight:
-            return Ending.BLOCK_DONE if budget.block is not None else Ending.AGAIN_DONE
+            return Ending.QUARANTINED if self._ledger.quarantined else self.order.ending
         if budget.schedules is not None and self._schedules >= budget.schedules:
             return Ending.SCHEDULES_SPENT
         if self._seconds_left() <= 0:
@@ -310,12 +320,26 @@ class Coordinator:
             self._progress.workers_lost += 1
             self.observer.said(f"{lost.worker} lost {what}: {lost.reason}")
 
-    def _finish(self, state: CampaignState, ending: Ending) -> None:
-        sentence = ending.value
+    def _finish(self, state: CampaignState, ending: Ending) -> str:
+        sentence = ending_sentence(ending, self.order.scheduler, self._progress)
         if self._ledger.quarantined:
             ranges = ", ".join(map(str, self._ledger.quarantined))
             sentence += f"; in quarantine, because their workers died of them: {ranges}"
         self._record.finish(state, ending=sentence)
+        return sentence
+
+
+def ending_sentence(ending: Ending, scheduler: str, progress: Progress) -> str:
+    """Why a campaign has stopped; where all schedules were executed, what came of them."""
+    exhaustive = exhaustive_named(scheduler)
+    sentence: str = ending.value
+    if ending is not Ending.ALL_SCHEDULES or exhaustive is None:
+        return sentence
+    return sentence.format(
+        schedules=progress.schedules,
+        preemptions="1 preemption" if exhaustive.c == 1 else f"{exhaustive.c} preemptions",
+        verdict=f"{progress.violations:,} violate" if progress.violations else "clean",
+    )
 
 
 def disagreement_sentence(disagreement: Disagreement) -> str:

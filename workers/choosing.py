@@ -18,14 +18,6 @@ from model.schedulers.portfolio import (
 from workers.shards import BlockRange, ShardResult
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
-    """What an earlier campaign has executed: these blocks, by these decisions."""
-
-    blocks: range
-    turns: tuple[Turn, ...]
-
-
 @dataclass(slots=True)
 class Choosing:
     """Decides who executes which blocks. No clock, no database, no processes.

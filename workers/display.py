@@ -44,6 +44,7 @@ def lines_of(
         _violations(progress, timestamp_seconds),
         _covered(progress),
         *_shares(progress),
+        *_left(progress),
         *_warnings(progress),
     ]
     failures = sorted(progress.failures.values(), key=lambda found: found.failure_id)
@@ -201,6 +202,13 @@ def _shares(progress: Progress) -> list[str]:
         if total
     ]
     return [f"  schedulers  {'  '.join(shown)}"] if shown else []
+
+
+def _left(progress: Progress) -> list[str]:
+    """How far it is, where it is known how much there is."""
+    if progress.all_blocks is None or progress.all_blocks <= 1:
+        return []
+    return [f"  executed    {progress.blocks:,} of {progress.all_blocks:,} blocks"]
 
 
 def _warnings(progress: Progress) -> list[str]:

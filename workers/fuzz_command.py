@@ -34,6 +34,9 @@ Schedulers (--scheduler NAME or NAME:OPTION=VALUE,...):
   portfolio     all of these, chosen turn by turn by what they show that is new; also
                 portfolio:surw+pct:d=4+pos, of two to eight
 
+  exhaustive:c=2   every schedule with at most c preemptions, those with fewer first, once; ends
+                   when all are executed, with no time given
+
 Exit codes: 0 clean, 1 violations found, 2 wrong usage or a wrong program, 3 gracefuzz or its
 surroundings failed. Failures passed over with --exclude do not count. The same seed gives the same
 executions, on every machine.
@@ -74,6 +77,8 @@ Examples:
   gracefuzz fuzz thp_split --scheduler portfolio --time 10m
 
   gracefuzz fuzz thp_split --again 3
+
+  gracefuzz fuzz remove_mapping --scheduler exhaustive:c=1
 
   gracefuzz fuzz thp_split --exclude 1 --fail-on new --time 10m
 
@@ -175,6 +180,7 @@ def fuzz_command(
     if watch:
         raise typer.Exit(_watched(program))
     # Imported here, and not before: `gracefuzz --help` needs neither SQL nor LLVM.
+    from model.schedulers.exhaustive import exhaustive_named
     from model.schedulers.wanted import wanted
     from storage.sources import parameters_of
     from workers.commands import cores, seconds_of
@@ -186,7 +192,8 @@ def fuzz_command(
         scheduler=scheduler, opened=opened, block=block, blocks=blocks, hint=hint, again=again
     )
     seconds = None if time is None else seconds_of(time)
-    if seconds is None and schedules is None and block is None:
+    endless = schedules is None and block is None and not exhaustive_named(scheduler)
+    if seconds is None and endless:
         seconds = SECONDS_DEFAULT
     wish = Wish(
         program=program,
@@ -226,6 +233,7 @@ def _refuse(
     again: int | None,
 ) -> None:
     """Raise BadParameter where options do not go together."""
+    from model.schedulers.exhaustive import exhaustive_named
     from model.schedulers.portfolio import portfolio_named
 
     if opened and block is not None:
@@ -234,8 +242,8 @@ def _refuse(
         raise typer.BadParameter("--hint is for one configuration: leave out --open")
     if blocks is not None and not opened:
         raise typer.BadParameter("--blocks says how much of each configuration: it needs --open")
-    if portfolio_named(scheduler) and opened:
-        raise typer.BadParameter("--open has one scheduler: a portfolio is for one program")
+    if opened and (portfolio_named(scheduler) or exhaustive_named(scheduler)):
+        raise typer.BadParameter(f"--open needs a scheduler of its own: {scheduler} is none")
     if portfolio_named(scheduler) and block is not None:
         raise typer.BadParameter(
             "--block is executed by one scheduler: name that which the portfolio chose\n"

@@ -18,12 +18,13 @@ from model.interpreter import replay
 from model.known import Pairs, conflicting_pairs
 from model.program import Program
 from model.program_json import from_json, to_json
+from model.schedulers.exhaustive import exhaustive_named
 from model.schedulers.wanted import settled
 from model.stored_schedule import reconstruct
 from storage.failures import get_failure
 from storage.programs import get_program
 from storage.session import Database, open_database
-from workers.again import again_of
+from workers.again import order_again
 from workers.campaign import Budget, CampaignReport, Coordinator, Order
 from workers.display import (
     LiveScreen,
@@ -37,9 +38,9 @@ from workers.display import (
 from workers.local_pool import LocalPool
 from workers.minimizer import Minimizer
 from workers.pool import Pool
-from workers.progress import FoundFailure, Progress, Verdict
+from workers.progress import Ending, FoundFailure, Progress, Verdict
 from workers.report import report_json
-from workers.shards import SAMPLED_EVERY, ShardSpec
+from workers.shards import SAMPLED_EVERY, ShardSpec, exhaustive_engine_of
 from workers.starting import Wish
 from workers.stopping import StopRequest
 
@@ -75,7 +76,9 @@ def fuzz(wish: Wish, program: Program, source: str, minimizer: Minimizer | None 
         stack.enter_context(stop.listening())
         database = stack.enter_context(open_database(wish.database))
         if wish.again is not None:
-            order = replace(order, again=again_of(database, wish.again, program))
+            order = order_again(order, database, wish.again)
+        elif exhaustive_named(order.scheduler) is not None:
+            order = exhausting(order)
         excluded = excluded_pairs(database, program, wish.excluded_failures)
         console = Console(stderr=True, highlight=False)
         publish = publisher(stack, program, console, port=wish.metrics_port)
@@ -100,6 +103,17 @@ def fuzz(wish: Wish, program: Program, source: str, minimizer: Minimizer | None 
     return conclude(wish, order, report, title)
 
 
+def exhausting(order: Order) -> Order:
+    """The order with all blocks that there are. Raises BadParameter for one that there is not."""
+    blocks = exhaustive_engine_of(to_json(order.program), order.scheduler).blocks
+    block = order.budget.block
+    if block is None:
+        return replace(order, blocks=range(blocks), ending=Ending.ALL_SCHEDULES)
+    if block >= blocks:
+        raise typer.BadParameter(f"there is no block {block}: {order.scheduler} has {blocks:,}")
+    return order
+
+
 def conclude(wish: Wish, order: Order, report: CampaignReport, title: Title) -> Verdict:
     """Print the last screen, or the JSON object, and give the exit code."""
     verdict = report.progress.verdict(only_new=wish.only_new)
@@ -110,7 +124,7 @@ def conclude(wish: Wish, order: Order, report: CampaignReport, title: Title) -> 
             title, report.progress, seconds=report.seconds, timestamp_seconds=time.time()
         )
         lines += last_lines(report.progress.failures, database=wish.database)
-        lines += [f"campaign {report.campaign_id}: {report.ending.value}"]
+        lines += [f"campaign {report.campaign_id}: {report.sentence}"]
         Console(highlight=False, soft_wrap=True).print(styled(lines))
     say_if_worthless(verdict, report.progress)
     return verdict

@@ -19,6 +19,9 @@ class Ending(Enum):
     TIME_SPENT = "its time was spent"
     SCHEDULES_SPENT = "its schedules were spent"
     BLOCK_DONE = "the one block that was asked for was executed"
+    ALL_SCHEDULES = (
+        "all {schedules:,} schedules with at most {preemptions} executed: {verdict}"
+    )
     AGAIN_DONE = "what the other campaign had executed was executed again"
     FOUND = "stopped at the first failure, as asked"
     STOPPED = "stopped by a person or the system; everything found was kept"
@@ -63,13 +66,14 @@ class Progress:
 
     A violation is `new` where it made a new failure, and `known` otherwise: the two add up to all.
     `coverage` is that of one program: where several are added up, it stays empty. `shares` says
-    what each scheduler of a portfolio has done.
+    what each scheduler of a portfolio has done, `all_blocks` how many blocks there are, if known.
     """
 
     program: Program
     schedules: int = 0
     steps: int = 0
     blocks: int = 0
+    all_blocks: int | None = None
     violations: int = 0
     passed_over: int = 0
     disagreements: int = 0

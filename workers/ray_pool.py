@@ -20,7 +20,7 @@ from typing import Any
 
 from workers.errors import PoolError
 from workers.pool import LEASE_SECONDS, WORK_PER_WORKER, Lost, Report, Work
-from workers.shards import ShardSpec, engine_of, first_scheduler
+from workers.shards import ShardSpec, compile_first
 from workers.work import Timed, do, report_of
 
 # Ray reads these when it is imported, and its processes inherit them. The token is drawn anew for
@@ -49,7 +49,7 @@ class _Worker:
 
     def __init__(self, packed: bytes) -> None:
         self._spec: ShardSpec = pickle.loads(zlib.decompress(packed))
-        engine_of(self._spec.program, first_scheduler(self._spec))
+        compile_first(self._spec)
 
     def process_id(self) -> int:
         """The number of the actor's process; answering shows that it is alive."""

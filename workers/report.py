@@ -21,7 +21,7 @@ def report_json(report: CampaignReport, order: Order, *, database: str, verdict:
             "ir_hash": order.program.hash,
             "scheduler": order.scheduler,
             "seed": str(order.root_seed),
-            "ending": report.ending.value,
+            "ending": report.sentence,
             "exit_code": int(verdict),
             "seconds": round(report.seconds, 3),
             "blocks": str(progress.blocks),

@@ -5,20 +5,24 @@ it. What the interpreter does not confirm is a disagreement between the engines,
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from model.circuit.block import PASSES, BlockResult, Engine, Hit
+from model.circuit.native import LANES
 from model.coverage import Coverage
+from model.exhaustive_engine import ExhaustiveEngine
 from model.interpreter import Trace
 from model.known import Pairs, contains
 from model.program import DEADLOCK_SITE, Outcome, Program
 from model.program_json import from_json
 from model.schedule import Schedule
+from model.schedulers.exhaustive import exhaustive_named
 from model.schedulers.named import UNIFORM_WALK, scheduler_named
 from model.schedulers.portfolio import ARMS_MAX, is_sampled, portfolio_named
 from model.signature import Signature, signature_of, site_name
+from model.step_pairs import BodyStep
 from workers.ahead import engine_ahead
 
 # Replaying is done by the slow engine: in most blocks, one hit of each site is enough.
@@ -153,9 +157,10 @@ class ShardResult:
 
 def run_shard(spec: ShardSpec, blocks: BlockRange) -> ShardResult:
     """Execute the blocks of a range: about 25 ms each, after the program was compiled once."""
-    result = ShardResult()
+    result, scheduler = ShardResult(), blocks.scheduler or spec.scheduler
+    execute = _run_block if exhaustive_named(scheduler) is None else _exhaust_block
     for block in blocks:
-        result = result + _run_block(spec, blocks.scheduler or spec.scheduler, block)
+        result = result + execute(spec, scheduler, block)
     return result
 
 
@@ -171,10 +176,21 @@ def engine_of(program: str, scheduler: str) -> Engine:
     return engine_ahead(program_of(program), scheduler_named(scheduler)).result()
 
 
-def first_scheduler(spec: ShardSpec) -> str:
-    """The one that a campaign begins with."""
+@lru_cache(maxsize=1)
+def exhaustive_engine_of(program: str, scheduler: str) -> ExhaustiveEngine:
+    """The engine of all schedules of a program given as JSON; takes a second or two."""
+    exhaustive = exhaustive_named(scheduler)
+    assert exhaustive is not None
+    return ExhaustiveEngine(program_of(program), exhaustive)
+
+
+def compile_first(spec: ShardSpec) -> None:
+    """Compile what the first block of a campaign needs."""
     portfolio = portfolio_named(spec.scheduler)
-    return spec.scheduler if portfolio is None else portfolio.arms[0]
+    if exhaustive_named(spec.scheduler) is not None:
+        exhaustive_engine_of(spec.program, spec.scheduler)
+    else:
+        engine_of(spec.program, spec.scheduler if portfolio is None else portfolio.arms[0])
 
 
 def compile_next(spec: ShardSpec, blocks: BlockRange) -> None:
@@ -228,12 +244,53 @@ def _run_block(spec: ShardSpec, scheduler: str, block: int) -> ShardResult:
         coverage = engine.coverage(root_seed=spec.root_seed, block=block)
     hits = hits_to_replay(result, thorough=thorough)
     traces = engine.recover(hits, root_seed=spec.root_seed, block=block) if hits else []
+    return _replayed(
+        spec,
+        block,
+        [*zip(hits, traces, strict=True)],
+        ShardResult(
+            schedules=result.schedules,
+            steps=result.steps,
+            outcomes={outcome.value: count for outcome, count in result.outcomes.items()},
+            site_hits=_named(engine.program, enumerate(result.site_hits)),
+            steps_reached=_labels(engine.program, coverage.steps),
+            coverage=coverage,
+        ),
+    )
+
+
+def _exhaust_block(spec: ShardSpec, scheduler: str, block: int) -> ShardResult:
+    """All schedules of a block; a hit's lane is its number among the block's hits."""
+    engine = exhaustive_engine_of(spec.program, scheduler)
+    tally = engine.run_block(block)
+    hits = [
+        (Hit(len(moves) - 1, lane, site), engine.trace(moves))
+        for lane, (site, moves) in enumerate(tally.hits[:LANES])
+    ]
+    return _replayed(
+        spec,
+        block,
+        hits,
+        ShardResult(
+            schedules=tally.schedules,
+            steps=tally.steps,
+            outcomes={outcome.value: count for outcome, count in tally.outcomes.items()},
+            site_hits=_named(engine.program, tally.sites.items()),
+            steps_reached=_labels(engine.program, tally.reached),
+        ),
+    )
+
+
+def _replayed(
+    spec: ShardSpec, block: int, hits: Sequence[tuple[Hit, Trace]], result: ShardResult
+) -> ShardResult:
+    """The result of a block with its hits, as the interpreter has executed them."""
     replayed: list[Replayed] = []
     disagreements: list[Disagreement] = []
     passed_over = 0
-    for hit, trace in zip(hits, traces, strict=True):
+    for hit, trace in hits:
         if not confirms(trace, hit):
-            disagreements.append(_disagreement(engine.program, block, hit, trace))
+            disagreements.append(_disagreement(program_of(spec.program), block, hit, trace))
         elif any(contains(trace, pairs) for pairs in spec.excluded):
             passed_over += 1
         else:
@@ -247,15 +304,8 @@ def _run_block(spec: ShardSpec, scheduler: str, block: int) -> ShardResult:
                     result.schedules,
                 )
             )
-    return ShardResult(
-        schedules=result.schedules,
-        steps=result.steps,
-        outcomes={outcome.value: count for outcome, count in result.outcomes.items()},
-        site_hits=_named(engine.program, result.site_hits),
-        steps_reached=frozenset(
-            str(engine.program.bodies[body].steps[step].label) for body, step in coverage.steps
-        ),
-        coverage=coverage,
+    return replace(
+        result,
         replayed=_first_of_each_signature(tuple(replayed)),
         passed_over=passed_over,
         disagreements=tuple(disagreements),
@@ -275,12 +325,16 @@ def _disagreement(program: Program, block: int, hit: Hit, trace: Trace) -> Disag
     )
 
 
-def _named(program: Program, counts: tuple[int, ...]) -> dict[str, int]:
+def _named(program: Program, counts: Iterable[tuple[int, int]]) -> dict[str, int]:
     named: Counter[str] = Counter()
-    for site, count in enumerate(counts):
+    for site, count in counts:
         if count:
             named[site_name(program, site)] += count
     return dict(named)
+
+
+def _labels(program: Program, steps: Iterable[BodyStep]) -> frozenset[str]:
+    return frozenset(str(program.bodies[body].steps[step].label) for body, step in steps)
 
 
 def _added(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:

@@ -78,7 +78,8 @@ def start(wish: Wish) -> "Verdict":
         from model.schedulers.wanted import first_wanted
         from workers.ahead import engine_ahead
 
-        engine_ahead(program, first_wanted(wish.scheduler).prepared(program))
+        if (first := first_wanted(wish.scheduler)) is not None:
+            engine_ahead(program, first.prepared(program))
         from workers.fuzzing import fuzz
 
         return fuzz(wish, program, text_of(source), minimizer)

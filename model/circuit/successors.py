@@ -90,13 +90,19 @@ class Successors:
     """The successors of any states of a program, up to `rows_max` at a time.
 
     With `symmetry`, rows are canonical: the threads of a group are in the order of what they hold.
-    With `quickly`, the circuit is compiled in half the time, for who has other work beside it.
+    With `quickly`, the circuit is compiled in half the time, for who has other work beside it. With
+    `all_ends`, executions that end well are among the ends too, with the code 0.
     """
 
     def __init__(
-        self, program: Program, *, symmetry: Symmetry = NO_SYMMETRY, quickly: bool = False
+        self,
+        program: Program,
+        *,
+        symmetry: Symmetry = NO_SYMMETRY,
+        quickly: bool = False,
+        all_ends: bool = False,
     ) -> None:
-        self.program = program
+        self.program, self.all_ends = program, all_ends
         self.circuit = build_step_circuit(program)
         self.layout = self.circuit.layout
         self.kept = [k for k in range(len(self.layout.planes)) if k not in self.layout.always_zero]
@@ -234,7 +240,7 @@ class Successors:
         self._scratch = aligned(vectors * lanes // 8)
 
     def _outputs(self) -> list[int]:
-        """Planes of whole words, then: goes on, ends otherwise than well, thread goes on, code."""
+        """Planes of whole words, then: goes on, is an end, thread goes on, code."""
         net, made, threads = self.circuit.net, self.circuit, len(self.program.threads)
         planes = len(self.layout.planes)
         enabled = made.outputs[planes : planes + threads]
@@ -247,7 +253,8 @@ class Successors:
         after = sort_alike(net, made.outputs[:planes], self.alike)
         state = [after[k] for k in self.kept]
         going = net.and_(bad ^ 1, ended ^ 1)
-        return [*state, *padding, going, bad, net.and_(able, yields ^ 1), *code]
+        end = going ^ 1 if self.all_ends else bad
+        return [*state, *padding, going, end, net.and_(able, yields ^ 1), *code]
 
 
 def _moves(layout: Layout) -> list[Move]:

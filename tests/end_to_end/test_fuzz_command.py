@@ -155,6 +155,21 @@ def test_a_portfolio_is_shown_by_scheduler_and_executed_again(tmp_path):
     assert refused.returncode == 2 and "in other steps than these" in refused.stderr
 
 
+def test_every_schedule_is_executed_and_then_it_ends(tmp_path):
+    database = tmp_path / "found.db"
+    broken = fuzz(database, "--scheduler", "exhaustive:c=1", "--json")
+    assert broken.returncode == 1
+    report = json.loads(broken.stdout)
+    ending = "all 4 schedules with at most 1 preemption executed: 2 violate"
+    assert (report["ending"], report["schedules"]) == (ending, "4")
+    sound = fuzz(database, "--scheduler", "exhaustive:c=1", "--param", "locked=on")
+    assert sound.returncode == 0
+    assert sound.stdout.rstrip().endswith("with at most 1 preemption executed: clean")
+    assert "enumerated, not drawn" in gracefuzz("campaigns", "show", 2, "--db", database).stdout
+    refused = fuzz(database, "--scheduler", "exhaustive:d=1")
+    assert refused.returncode == 2 and "write exhaustive:c=NUMBER" in refused.stderr
+
+
 def json_of_failure(database):
     return json.loads(gracefuzz("failures", "show", 1, "--db", database, "--json").stdout)
 

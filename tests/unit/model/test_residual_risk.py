@@ -57,9 +57,10 @@ def test_what_is_likelier_than_the_bound_shows_in_19_of_20_campaigns(executions,
 
 
 def test_adaptive_schedulers_get_no_figures():
-    assert validity(1000, independent=False) is Validity.ADAPTIVE
-    assert validity(0, independent=True) is Validity.TOO_FEW
-    assert validity(1, independent=True) is Validity.VALID
+    assert validity(1000, scheduler="portfolio:pos+urw") is Validity.ADAPTIVE
+    assert validity(0, scheduler="pos:bits=8") is Validity.TOO_FEW
+    assert validity(1, scheduler="uniform_walk") is Validity.VALID
+    assert validity(1, scheduler="exhaustive:c=2") is Validity.ENUMERATED
 
 
 def test_no_scheduler_that_there_is_learns_from_executions():

@@ -1,6 +1,7 @@
 """A portfolio's campaign is exact and can be executed again, whatever was lost on the way."""
 
 from collections import deque
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from storage.leases import executed_blocks
 from storage.portfolio import turns_of
 from tests.unit.workers.test_campaign import Notes, UnreliablePool
 from workers.campaign import Budget, Coordinator, Order
-from workers.choosing import Again, Choosing
+from workers.choosing import Choosing
 from workers.local_pool import LocalPool
 from workers.progress import Ending
 from workers.shards import BlockRange, ShardResult, ShardSpec, run_shard
@@ -31,8 +32,8 @@ def spec(broken, scheduler):
     return ShardSpec(to_json(broken), 1, scheduler=scheduler)
 
 
-def order_for(program, scheduler, *, again=None, **budget):
-    return Order(program, "source", scheduler, 1, Budget(**budget), again=again)
+def order_for(program, scheduler, **budget):
+    return Order(program, "source", scheduler, 1, Budget(**budget))
 
 
 def execute(database, pool, order, *, is_stopping=lambda: False, notes=None):
@@ -98,7 +99,8 @@ def test_what_is_on_record_is_executed_again_in_the_same_way(database, broken, s
     blocks, turns, totals = record(database, first.campaign_id)
     other = [Turn(t.first_block, t.blocks, turns[-1 - n].scheduler) for n, t in enumerate(turns)]
     for given in (turns, tuple(other)):
-        again = order_for(broken, scheduler, again=Again(blocks, given))
+        order = order_for(broken, scheduler)
+        again = replace(order, blocks=blocks, turns=given, ending=Ending.AGAIN_DONE)
         report = execute(database, LocalPool(spec), again)
         assert report.ending is Ending.AGAIN_DONE
         same_blocks, same_turns = check(database, spec, report)
