@@ -24,6 +24,7 @@ STYLE = """
 .paper { fill: #fdfcf9 } text { fill: #24292f; font: 12px system-ui, sans-serif }
 .title { font-size: 19px; font-weight: 600 } .faint { fill: #6e7781 }
 .program { font-weight: 600 } .in { font-size: 11px; text-anchor: middle; fill: #fff }
+.before { fill: #6e7781; text-anchor: end }
 .head { text-anchor: middle; font-size: 11px } .rule { stroke: #d0d7de }
 .v0 { fill: #a40e26 } .v1 { fill: #c3283a } .v2 { fill: #da4c4c } .v3 { fill: #e8776b }
 .v4 { fill: #efa08f } .opened { stroke: #24292f; stroke-width: 2 }
@@ -31,7 +32,7 @@ STYLE = """
 .proved { fill: #b7dfc3 } .bounded { fill: #f2e2a8 } .absent { fill: #eceff2 }
 .unknown { fill: none; stroke: #afb8c1; stroke-dasharray: 2 2 } .exempt { fill: none }
 @media (prefers-color-scheme: dark) {
-.paper { fill: #14181d } text { fill: #e3e8ee } .faint { fill: #8d96a0 }
+.paper { fill: #14181d } text { fill: #e3e8ee } .faint, .before { fill: #8d96a0 }
 .rule { stroke: #30363d } .in { fill: #fff } .opened { stroke: #f0f3f6 }
 .v0 { fill: #ff4d4f } .v1 { fill: #e23b44 } .v2 { fill: #bd2f3a } .v3 { fill: #942a35 }
 .v4 { fill: #6d2730 } .behind { stroke: #bc8cff } .proved { fill: #1f4a30 }
@@ -104,7 +105,7 @@ def _bottom(matrix: Matrix) -> int:
 
 def _header(matrix: Matrix) -> Iterator[str]:
     first = next(n for n, column in enumerate(matrix.columns) if column.omitted is not None)
-    yield _text(_x(matrix, 0), TOP - 34, "patches applied, up to", "faint")
+    yield _text(_x(matrix, 0) - SIDE // 2, TOP - 12, "patches applied, up to", "before")
     yield _text(_x(matrix, first), TOP - 34, "all but", "faint")
     for number, (name, column) in enumerate(zip(header_of(matrix), matrix.columns, strict=True)):
         x = _x(matrix, number) + SIDE // 2
