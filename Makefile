@@ -60,16 +60,24 @@ bench: setup ## the figures of the engine, as a table
 bench-schedulers: setup ## schedules to the first violation, by scheduler and benchmark program
 	@$(BIN)/python -m tests.programs.benchmark.report
 
-# prometheus is unpacked, not installed: installing it would start a server.
-system-packages: ## promtool (into .tools), gcc and spin, where they are missing (Debian, root)
+# prometheus is unpacked, not installed: installing it would start a server. That of postgresql is
+# told not to be made; tests start their own.
+system-packages: ## promtool (into .tools), gcc, spin, postgresql, where missing (Debian, root)
 	@missing=""; install=""; \
 	command -v promtool >/dev/null || missing="$$missing prometheus"; \
 	command -v gcc >/dev/null || { missing="$$missing gcc"; install="gcc libc6-dev"; }; \
 	command -v spin >/dev/null || { missing="$$missing spin"; install="$$install spin"; }; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+		missing="$$missing postgresql"; install="$$install postgresql"; }; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then \
 		echo "missing, and to be installed by hand:$$missing" >&2; exit 0; fi; \
 	set -e; apt-get update -qq; \
+	case "$$install" in *postgresql*) \
+		mkdir -p /etc/postgresql-common; \
+		[ -e /etc/postgresql-common/createcluster.conf ] || \
+			echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf ;; \
+	esac; \
 	if [ -n "$$install" ]; then \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$install >/dev/null; \
 	fi; \

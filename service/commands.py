@@ -132,7 +132,7 @@ Examples:
 CAMPAIGNS_HELP = """
 List the campaigns of a database, newest first: what fuzzes and what verifies.
 
-A campaign whose process was killed is shown as interrupted, whatever it could still say itself.
+A campaign whose process was killed is shown as stopped, whatever it could still say itself.
 
 Examples:
 
@@ -340,7 +340,7 @@ def campaigns_list(
     with existing_database(db) as database:
         with database.read() as session:
             stored = list_campaigns(session, program=program)
-        found = [observed(database.path, each) for each in stored]
+        found = [observed(database, each) for each in stored]
     _print(campaigns_json(found) if as_json else campaigns_lines(found, database=db))
 
 
@@ -361,7 +361,7 @@ def campaigns_show(
         with database.read() as session:
             summary, totals = get_campaign(session, campaign), campaign_totals(session, campaign)
             program = from_json(get_program(session, summary.plan.program_ir_hash).ir)
-        summary = observed(database.path, summary)
+        summary = observed(database, summary)
     shown = (summary, totals, program)
     _print(campaign_json(*shown) if as_json else campaign_lines(*shown))
 

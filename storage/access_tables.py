@@ -6,8 +6,8 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from storage.base import Base, row_number, state_column
 from storage.columns import UtcDateTime
-from storage.tables import Base, row_number, state_column
 
 
 class Scope(StrEnum):

@@ -4,21 +4,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from model.coverage import Coverage
 from model.schedulers.portfolio import Turn
 from storage.coverage import coverage_of
 from storage.errors import NotResumable, UnknownCampaign
+from storage.ledger_tables import LeaseRow, LeaseState
 from storage.portfolio import turns_of
 from storage.tables import (
     CampaignKind,
     CampaignRow,
     CampaignState,
+    DesiredState,
     DisagreementRow,
-    LeaseRow,
-    LeaseState,
     ProgramRow,
     SiteCountRow,
     VerificationRow,
@@ -36,11 +36,28 @@ HINT = "hint"
 
 
 @dataclass(frozen=True, slots=True)
+class CampaignLimits:
+    """When a campaign ends by itself: at the first bound that it reaches; None bounds nothing.
+
+    `seconds_max` is time in which it ran, `saturation_blocks` how many blocks in a row may cover
+    nothing new.
+    """
+
+    schedules_max: int | None = None
+    steps_max: int | None = None
+    violations_max: int | None = None
+    seconds_max: float | None = None
+    blocks_max: int | None = None
+    saturation_blocks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignPlan:
     """What a campaign is to do: with the block numbers, all that decides its results.
 
     `budget` is JSON text; `excluded_failures` are the numbers of failures to pass over;
-    `verification` says how to explore, and is None for a campaign that fuzzes.
+    `verification` says how to explore, and is None for a campaign that fuzzes. `limits`, `weight`
+    and `priority` are those to begin with.
     """
 
     program_ir_hash: str
@@ -50,11 +67,17 @@ class CampaignPlan:
     budget: str
     excluded_failures: tuple[int, ...] = ()
     verification: VerificationPlan | None = None
+    limits: CampaignLimits = CampaignLimits()
+    weight: int = 1
+    priority: int = 0
 
     @property
     def kind(self) -> CampaignKind:
         """What the campaign does with its program."""
         return CampaignKind.FUZZ if self.verification is None else CampaignKind.VERIFY
+
+
+ENDINGS = (CampaignState.STOPPED, CampaignState.FINISHED, CampaignState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +108,12 @@ class CampaignSummary:
     campaign_id: int
     program_name: str
     plan: CampaignPlan
+    desired_state: DesiredState
     state: CampaignState
     ending: str | None
     started_at: datetime
     ended_at: datetime | None
+    active_seconds: float
     blocks_done: int
     schedules: int
     steps: int
@@ -96,8 +121,16 @@ class CampaignSummary:
     verification: StoredVerification | None
 
 
-def start_campaign(session: Session, plan: CampaignPlan, *, now: datetime) -> int:
-    """Store a campaign that is running and has done nothing yet; give its number.
+def start_campaign(
+    session: Session,
+    plan: CampaignPlan,
+    *,
+    now: datetime,
+    state: CampaignState = CampaignState.RUNNING,
+) -> int:
+    """Store a campaign that has done nothing yet; give its number.
+
+    It is running where its own process coordinates it, and created where another one will.
 
     The program must have been recorded before.
     """
@@ -109,10 +142,17 @@ def start_campaign(session: Session, plan: CampaignPlan, *, now: datetime) -> in
         engine_revision=plan.engine_revision,
         budget=plan.budget,
         excluded_failures=plan.excluded_failures,
-        state=CampaignState.RUNNING,
+        desired_state=DesiredState.RUNNING,
+        state=state,
+        weight=plan.weight,
+        priority=plan.priority,
+        **asdict(plan.limits),
         ending=None,
         started_at=now,
         ended_at=None,
+        active_seconds=0.0,
+        next_block=0,
+        next_token=1,
         blocks_done=0,
         schedules=0,
         steps=0,
@@ -120,6 +160,7 @@ def start_campaign(session: Session, plan: CampaignPlan, *, now: datetime) -> in
         outcomes={},
         steps_reached=frozenset(),
     )
+    assert state in (CampaignState.CREATED, CampaignState.RUNNING)
     session.add(row)
     session.flush()
     if plan.verification is not None:
@@ -161,6 +202,7 @@ def reopen_campaign(session: Session, campaign_id: int, *, memory_bytes: int) ->
     check_resumable(session, campaign_id)
     campaign = campaign_row(session, campaign_id, lock=True)
     campaign.state, campaign.ending, campaign.ended_at = CampaignState.RUNNING, None, None
+    campaign.desired_state = DesiredState.RUNNING
     row = session.get_one(VerificationRow, campaign_id)
     row.verdict, row.memory_bytes = None, memory_bytes
 
@@ -168,21 +210,24 @@ def reopen_campaign(session: Session, campaign_id: int, *, memory_bytes: int) ->
 def finish_campaign(
     session: Session, campaign_id: int, state: CampaignState, *, ending: str, now: datetime
 ) -> bool:
-    """End a running campaign; False, and no change, when it has ended already.
+    """End a campaign; False, and no change, when it has ended already.
 
     Leases that are still held are let go: what they report later changes nothing.
     """
-    assert state is not CampaignState.RUNNING and ending
+    assert state in ENDINGS and ending
     row = campaign_row(session, campaign_id, lock=True)
-    if row.state is not CampaignState.RUNNING:
+    if row.state in ENDINGS:
         return False
     row.state, row.ending, row.ended_at = state, ending, now
-    session.execute(
-        delete(LeaseRow).where(
-            LeaseRow.campaign_id == campaign_id, LeaseRow.state == LeaseState.HELD
-        )
-    )
+    free_leases(session, LeaseRow.campaign_id == campaign_id)
     return True
+
+
+def free_leases(session: Session, *which: ColumnElement[bool]) -> None:
+    """Let go of held leases: their blocks will be executed by others, reports are refused."""
+    free = {"state": LeaseState.FREE, "worker": None, "given_at": None, "deadline": None}
+    held = update(LeaseRow).where(LeaseRow.state == LeaseState.HELD, *which)
+    session.execute(held.values(**free).execution_options(synchronize_session="fetch"))
 
 
 def list_campaigns(session: Session, *, program: str | None = None) -> tuple[CampaignSummary, ...]:
@@ -229,7 +274,10 @@ def campaign_totals(session: Session, campaign_id: int) -> CampaignTotals:
 
 def campaign_row(session: Session, campaign_id: int, *, lock: bool = False) -> CampaignRow:
     """The row itself, for this package only; locked where the database locks rows."""
-    row = session.get(CampaignRow, campaign_id, with_for_update=lock)
+    # A row that is locked is read again: another process may have changed it meanwhile.
+    row = session.get(
+        CampaignRow, campaign_id, with_for_update=lock or None, populate_existing=lock
+    )
     if row is None:
         raise UnknownCampaign(
             f"no campaign has the number {campaign_id}\n    list them to see which there are"
@@ -250,11 +298,18 @@ def _summary(row: CampaignRow, program_name: str, told: VerificationRow | None) 
             budget=row.budget,
             excluded_failures=row.excluded_failures,
             verification=None if verification is None else verification.plan,
+            limits=CampaignLimits(
+                **{name: getattr(row, name) for name in CampaignLimits.__dataclass_fields__}
+            ),
+            weight=row.weight,
+            priority=row.priority,
         ),
+        desired_state=row.desired_state,
         state=row.state,
         ending=row.ending,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        active_seconds=row.active_seconds,
         blocks_done=row.blocks_done,
         schedules=row.schedules,
         steps=row.steps,

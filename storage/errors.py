@@ -2,14 +2,14 @@
 
 Each message says what was given, the rule, and the way out, so that the command line prints it as
 it stands. What SQLite reports is translated by its own words, because that is the part of a
-database error which the two builds of SQLite that we accept have in common.
+database error which the two builds of SQLite that we accept have in common; PostgreSQL has codes,
+but for what goes wrong before a connection stands.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 
 class StorageError(Exception):
@@ -69,25 +69,96 @@ _SENTENCES = {
 }
 
 
-def sentence_for(error: DBAPIError, path: Path) -> str | None:
-    """Say what `error` means for the database at `path`; None when it is no fault of the file."""
+# The beginning of a SQLSTATE, and the same of PostgreSQL.
+_CODES = {
+    "53100": (
+        "the disk of its server is full; nothing of the last transaction was stored",
+        "free some space there and start again: what was stored before is intact",
+    ),
+    "53300": (
+        "its server has no connection left",
+        "close what else uses it, or raise max_connections",
+    ),
+    "25006": (
+        "it may not be written: the transaction, or the server, only reads",
+        "give a server that is no standby, or change default_transaction_read_only",
+    ),
+    "42501": (
+        "this user may not do that there",
+        "ask its owner to GRANT what is missing, or give another user",
+    ),
+    "55P03": (
+        "another process kept its rows locked for too long",
+        "find the process that holds them: SELECT * FROM pg_stat_activity",
+    ),
+    "58": (
+        "the disk of its server refused to read or write",
+        "see the server's log; what was stored before is intact once it is up again",
+    ),
+    "40": (
+        "another transaction was in the way; nothing of this one was stored",
+        "start again: what was stored before is intact",
+    ),
+}
+# What libpq and the server say before a connection stands.
+_CONNECTING = {
+    "password authentication failed": (
+        "its server does not accept this user and password",
+        "correct the URL, PGPASSWORD or ~/.pgpass",
+    ),
+    "no password supplied": (
+        "its server asks for a password",
+        "give it in PGPASSWORD, in ~/.pgpass or in the URL",
+    ),
+    "does not exist": (
+        "its server has no such database, or no such user",
+        "correct the URL, or create it: createdb",
+    ),
+    "too many clients": _CODES["53300"],
+    "remaining connection slots": _CODES["53300"],
+    "no pg_hba.conf entry": (
+        "its server does not let this user in from here",
+        "add a line to its pg_hba.conf, or give another user",
+    ),
+}
+_UNREACHABLE = (
+    "its server cannot be reached, or ended the connection",
+    "is it up, at this host and port? What was stored before is intact: start again when it is",
+)
+
+
+def sentence_for(error: DBAPIError, name: str) -> str | None:
+    """Say what `error` means for the database called `name`; None when that is not to blame."""
+    known = _meaning(error)
+    if known is None:
+        return None
+    meaning, way_out = known
+    return f"cannot use the database {name}: {meaning}\n    {way_out}"
+
+
+def _meaning(error: DBAPIError) -> tuple[str, str] | None:
     said = str(error.orig)
-    for words, (meaning, way_out) in _SENTENCES.items():
-        if words in said:
-            return f"cannot use the database {path}: {meaning}\n    {way_out}"
-    return None
+    if not hasattr(error.orig, "sqlstate"):
+        return next((meant for words, meant in _SENTENCES.items() if words in said), None)
+    code = getattr(error.orig, "sqlstate", None) or ""
+    meant = next((meant for begin, meant in _CODES.items() if code.startswith(begin)), None)
+    if meant is None and isinstance(error, OperationalError):
+        # 08: the connection; 57: the server goes down, or is not up yet; 28, 3D: who asked, and
+        # for what; 58: its disk. None of these is a mistake in our words to it.
+        meant = next((meant for words, meant in _CONNECTING.items() if words in said), _UNREACHABLE)
+    return meant
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn what SQLite says about the file at `path` into a `StorageError`.
+def explained(name: str) -> Iterator[None]:
+    """Turn what a database says of itself, the one called `name`, into a `StorageError`.
 
     A constraint that does not hold, or SQL that is wrong, is our mistake and passes unchanged.
     """
     try:
         yield
     except DBAPIError as error:
-        sentence = sentence_for(error, path)
+        sentence = sentence_for(error, name)
         if sentence is None:
             raise
         raise StorageError(sentence) from error

@@ -7,11 +7,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage.errors import UnknownFailure
+from storage.ledger_tables import LeaseRow, LeaseState
 from storage.once import insert_once
-from storage.tables import FailureRow, FailureStatus, LeaseRow, LeaseState, SightingRow
+from storage.tables import FailureRow, FailureStatus, SightingRow
 
-# Schedules kept for one failure in one campaign; more of them show nothing new.
-SIGHTINGS_PER_FAILURE_MAX = 64
+# Schedules kept for one failure in one campaign, and in all; more of them show nothing new.
+SIGHTINGS_PER_CAMPAIGN_MAX = 64
+SIGHTINGS_PER_FAILURE_MAX = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +103,19 @@ def record_sighting(
 ) -> RecordedSighting:
     """Store a failure unless its fingerprint is known, and count the sighting unless it was.
 
-    The first 64 sightings of a failure in a campaign keep their schedule. Later ones are counted
-    as long as the lease of their block is held, which is how a repeat is told from a new one
-    without a row for each; one that is reported after its lease ended is not counted.
+    The first 64 sightings of a failure in a campaign keep their schedule, of all campaigns the
+    first 512. Later ones are counted as long as the lease of their block is held, which is how a
+    repeat is told from a new one without a row for each; one that is reported after its lease ended
+    is not counted.
     """
     is_new_failure = find_failure(session, failure.fingerprint) is None and insert_once(
         session, FailureRow, key=["fingerprint"], values=_first_values(failure, sighting, now=now)
     )
     query = select(FailureRow).where(FailureRow.fingerprint == failure.fingerprint)
-    row = session.scalars(query.with_for_update()).one()
+    locked = query.with_for_update().execution_options(populate_existing=True)
+    row = session.scalars(locked).one()
     assert row.program_name == failure.program_name, "a fingerprint includes the program's name"
-    is_new_sighting = _store_sighting(session, row.id, sighting)
+    is_new_sighting = _store_sighting(session, row, sighting)
     if is_new_sighting:
         row.sightings_count += 1
         row.last_seen_at = max(row.last_seen_at, now)
@@ -181,30 +185,40 @@ def _first_values(
     return {
         **asdict(failure),
         "status": FailureStatus.OPEN,
+        "duplicate_of": None,
+        "checked_at": None,
+        "verdict": None,
         "first_campaign_id": sighting.campaign_id,
         "first_block": sighting.block,
         "first_lane": sighting.lane,
         "sightings_count": 0,
+        "sightings_kept": 0,
         "created_at": now,
         "first_seen_at": now,
         "last_seen_at": now,
     }
 
 
-def _store_sighting(session: Session, failure_id: int, sighting: SightingRecord) -> bool:
+def _store_sighting(session: Session, failure: FailureRow, sighting: SightingRecord) -> bool:
     """Insert the sighting, without its schedule once enough are kept; say whether it counts."""
     kept = select(func.count()).where(
-        SightingRow.failure_id == failure_id,
+        SightingRow.failure_id == failure.id,
         SightingRow.campaign_id == sighting.campaign_id,
         SightingRow.schedule.is_not(None),
     )
-    values = {"failure_id": failure_id, **asdict(sighting)}
-    if (session.scalar(kept) or 0) >= SIGHTINGS_PER_FAILURE_MAX:
+    is_kept = (
+        failure.sightings_kept < SIGHTINGS_PER_FAILURE_MAX
+        and (session.scalar(kept) or 0) < SIGHTINGS_PER_CAMPAIGN_MAX
+    )
+    values = {"failure_id": failure.id, **asdict(sighting)}
+    if not is_kept:
         if not _is_held(session, campaign_id=sighting.campaign_id, block=sighting.block):
             return False
         values["schedule"] = None
     key = ["failure_id", "campaign_id", "block", "lane", "step"]
-    return insert_once(session, SightingRow, key=key, values=values)
+    is_new = insert_once(session, SightingRow, key=key, values=values)
+    failure.sightings_kept += is_new and is_kept
+    return is_new
 
 
 def _is_held(session: Session, *, campaign_id: int, block: int) -> bool:

@@ -6,22 +6,26 @@ tables as they are declared, which tests hold equal to what the migrations make.
 """
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from storage import access_tables, tables
+from storage import access_tables, ledger_tables, life_tables, tables
+from storage.base import Base
 from storage.errors import StorageError
 from storage.migrations import REVISIONS
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-JOURNAL_SECONDS_MAX = 30.0
 # Importing a module declares its tables, all on one metadata.
-DECLARED_IN = (tables, access_tables)
+DECLARED_IN = (tables, ledger_tables, life_tables, access_tables)
+JOURNAL_SECONDS_MAX = 30.0
+# PostgreSQL's advisory lock under which tables are made and migrated, and campaigns' numbers are
+# those beside it: `storage.claims`.
+LOCKS = 0x67726663
+SCHEMA_LOCK = 0xFFFF_FFFF
 # As Alembic makes it.
 REVISION_TABLE = """\
 CREATE TABLE alembic_version (
@@ -30,25 +34,43 @@ CREATE TABLE alembic_version (
 )"""
 
 
-def bring_up_to_date(engine: Engine, path: Path) -> None:
-    """Create or upgrade the schema; safe when several processes open one new file at once.
+def bring_up_to_date(engine: Engine, name: str) -> None:
+    """Create or upgrade the schema; safe when several processes open one new database at once.
 
     Raises `StorageError` for a database of a later gracefuzz or of another program.
     """
     with engine.execution_options(gracefuzz_begin="BEGIN").connect() as connection:
-        if check_revision(connection, path) == REVISIONS[-1]:
+        if check_revision(connection, name) == REVISIONS[-1]:
             return
-    use_write_ahead_log(engine)
+    if engine.dialect.name == "sqlite":
+        use_write_ahead_log(engine)
     with engine.begin() as connection:
+        lock_schema(connection)
         # Another process may have done the work while this one waited for the lock.
-        revision = check_revision(connection, path)
+        revision = check_revision(connection, name)
         if revision is None and not inspect(connection).get_table_names():
             create(connection)
         elif revision != REVISIONS[-1]:
             upgrade(connection)
-        assert check_revision(connection, path) == REVISIONS[-1]
-        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-        assert not broken, f"the migration broke references: {broken[:5]}"
+        assert check_revision(connection, name) == REVISIONS[-1]
+        if engine.dialect.name == "sqlite":
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            assert not broken, f"the migration broke references: {broken[:5]}"
+
+
+def lock_schema(connection: Connection) -> None:
+    """Wait until no other process migrates; BEGIN IMMEDIATE has done so already on SQLite."""
+    if connection.dialect.name == "postgresql":
+        # Whoever migrates may take its time with a million rows.
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        number = lock_number(SCHEMA_LOCK)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
+def lock_number(number: int) -> int:
+    """Our advisory lock of this number, as PostgreSQL wants it: 64 bits, signed."""
+    assert 0 <= number <= SCHEMA_LOCK
+    return LOCKS << 32 | number
 
 
 def use_write_ahead_log(engine: Engine) -> None:
@@ -70,21 +92,21 @@ def use_write_ahead_log(engine: Engine) -> None:
             connection.close()
 
 
-def check_revision(connection: Connection, path: Path) -> str | None:
-    """The revision of the schema at `path`; None when the file is empty."""
+def check_revision(connection: Connection, name: str) -> str | None:
+    """The revision of the schema called `name`; None when the file is empty."""
     names = inspect(connection).get_table_names()
     if not names:
         return None
     if "alembic_version" not in names:
         raise StorageError(
-            f"cannot use the database {path}: it holds tables of another program "
+            f"cannot use the database {name}: it holds tables of another program "
             f"({', '.join(sorted(names)[:3])})\n"
-            "    give the path of a gracefuzz database, or of a file that does not exist yet"
+            "    give a gracefuzz database, or one that is empty or does not exist yet"
         )
     revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     if revision is not None and revision not in REVISIONS:
         raise StorageError(
-            f"cannot use the database {path}: its schema is revision {revision}, and this "
+            f"cannot use the database {name}: its schema is revision {revision}, and this "
             f"gracefuzz knows revisions up to {REVISIONS[-1]}\n"
             "    install the gracefuzz that wrote it, or a later one, or give another path"
         )
@@ -94,9 +116,11 @@ def check_revision(connection: Connection, path: Path) -> str | None:
 
 def create(connection: Connection) -> None:
     """Make all tables in an empty database, and note their revision where Alembic looks for it."""
-    tables.Base.metadata.create_all(connection, checkfirst=False)
+    Base.metadata.create_all(connection, checkfirst=False)
     connection.exec_driver_sql(REVISION_TABLE)
-    connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (REVISIONS[-1],))
+    connection.execute(
+        text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": REVISIONS[-1]}
+    )
 
 
 def upgrade(connection: Connection, *, revision: str = "head") -> None:

@@ -1,8 +1,9 @@
-"""The tables, one class each.
+"""Programs, campaigns and what they found; one class a table.
 
 A program is stored with its IR, so that a failure replays for ever. Campaign totals change only in
-the transaction that ends a lease. A failure is one row; what showed it are its sightings.
-Every constraint has a name, because a migration can only change what it can name.
+the transaction that ends a lease. A failure is one row; what showed it are its sightings. What is
+being executed stands in `storage.ledger_tables`, what people say of failures in
+`storage.life_tables`.
 """
 
 from collections.abc import Mapping
@@ -12,19 +13,19 @@ from enum import StrEnum
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    Enum,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Text,
     UniqueConstraint,
+    text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from model.coverage import Shown
 from model.step_pairs import StepPair
+from storage.base import LANES, Base, row_number, state_column
 from storage.columns import (
     ExactCount,
     ExactCounts,
@@ -35,16 +36,29 @@ from storage.columns import (
     UtcDateTime,
 )
 
-LANES = 512
-
 
 class CampaignState(StrEnum):
-    """Where a campaign stands."""
+    """Where a campaign stands, as its coordinator has observed it.
+
+    created -> running <-> paused, running or paused -> stopping -> stopped; finished where its
+    budget is spent, failed where it could not go on. `storage.campaign_states` moves it.
+    """
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class DesiredState(StrEnum):
+    """What people want of a campaign; its coordinator follows."""
 
     RUNNING = "running"
-    FINISHED = "finished"
-    INTERRUPTED = "interrupted"
-    FAILED = "failed"
+    PAUSED = "paused"
+    STOPPED = "stopped"
 
 
 class CampaignKind(StrEnum):
@@ -62,47 +76,23 @@ class VerificationVerdict(StrEnum):
     BOUNDED = "bounded"
 
 
-class LeaseState(StrEnum):
-    """A range of blocks is being executed, or is counted."""
-
-    HELD = "held"
-    DONE = "done"
-
-
 class FailureStatus(StrEnum):
     """What people have decided about a failure."""
 
     OPEN = "open"
+    FIXED = "fixed"
+    REGRESSED = "regressed"
+    INVALID = "invalid"
+    DUPLICATE = "duplicate"
 
 
-class Base(DeclarativeBase):
-    """All tables, and how their constraints are named."""
+# True of a campaign that will do no more unless it is opened again.
+ENDED = "state IN ('stopped', 'finished', 'failed')"
 
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-
-
-# SQLite numbers rows by itself only in a column that is declared INTEGER.
-row_number = BigInteger().with_variant(Integer(), "sqlite")
-
-
-def state_column(kind: type[StrEnum], *, name: str) -> Enum:
-    """Store a state as the word a person reads, with a CHECK that no other word gets in."""
-    return Enum(
-        kind,
-        native_enum=False,
-        create_constraint=True,
-        length=20,
-        name=name,
-        values_callable=lambda states: [state.value for state in states],
-    )
+# What a search for words looks at, as PostgreSQL indexes it.
+FAILURE_WORDS = (
+    "to_tsvector('simple', program_name || ' ' || oracle || ' ' || sentence || ' ' || step_label)"
+)
 
 
 class ProgramRow(Base):
@@ -119,13 +109,30 @@ class ProgramRow(Base):
 
 
 class CampaignRow(Base):
-    """A program, a scheduler, a root seed, a budget, a state; and the exact totals so far."""
+    """A program, a scheduler, a root seed, a budget, a state; and the exact totals so far.
+
+    `budget` is what was asked for in the beginning; the columns that end in `_max` are what holds
+    now, and may be changed while the campaign runs (None: no bound). `saturation_blocks`: it ends
+    when so many blocks in a row have covered nothing new. `weight` is its share of the workers
+    beside other campaigns of its `priority`; a higher one is served first.
+
+    Blocks below `next_block` are done, but for those in `leases` and in `quarantined_ranges`.
+    """
 
     __tablename__ = "campaigns"
     __table_args__ = (
         CheckConstraint("blocks_done >= 0", name="blocks_done"),
-        CheckConstraint("(state = 'running') = (ended_at IS NULL)", name="ended_at"),
-        CheckConstraint("(state = 'running') = (ending IS NULL)", name="ending"),
+        CheckConstraint("next_block >= blocks_done", name="next_block"),
+        CheckConstraint(f"({ENDED}) = (ended_at IS NOT NULL)", name="ended_at"),
+        CheckConstraint(f"({ENDED}) = (ending IS NOT NULL)", name="ending"),
+        CheckConstraint("weight > 0", name="weight"),
+        CheckConstraint("seconds_max >= 0", name="seconds_max"),
+        CheckConstraint("blocks_max >= 0", name="blocks_max"),
+        CheckConstraint("saturation_blocks > 0", name="saturation_blocks"),
+        CheckConstraint("active_seconds >= 0", name="active_seconds"),
+        Index(None, "state", "priority"),
+        Index(None, "program_ir_hash"),
+        Index(None, "ended_at"),
         {"sqlite_autoincrement": True},
     )
 
@@ -137,10 +144,24 @@ class CampaignRow(Base):
     engine_revision: Mapped[str] = mapped_column(Text)
     budget: Mapped[str] = mapped_column(JsonText)
     excluded_failures: Mapped[tuple[int, ...]] = mapped_column(Numbers)
+    desired_state: Mapped[DesiredState] = mapped_column(
+        state_column(DesiredState, name="desired_state")
+    )
     state: Mapped[CampaignState] = mapped_column(state_column(CampaignState, name="state"))
+    weight: Mapped[int] = mapped_column(Integer)
+    priority: Mapped[int] = mapped_column(Integer)
+    schedules_max: Mapped[int | None] = mapped_column(ExactCount)
+    steps_max: Mapped[int | None] = mapped_column(ExactCount)
+    violations_max: Mapped[int | None] = mapped_column(ExactCount)
+    seconds_max: Mapped[float | None]
+    blocks_max: Mapped[int | None] = mapped_column(BigInteger)
+    saturation_blocks: Mapped[int | None] = mapped_column(BigInteger)
     ending: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    active_seconds: Mapped[float]
+    next_block: Mapped[int] = mapped_column(BigInteger)
+    next_token: Mapped[int] = mapped_column(BigInteger)
     blocks_done: Mapped[int] = mapped_column(BigInteger)
     schedules: Mapped[int] = mapped_column(ExactCount)
     steps: Mapped[int] = mapped_column(ExactCount)
@@ -249,23 +270,6 @@ class CellFindingRow(Base):
     engine_seconds: Mapped[float | None]
 
 
-class LeaseRow(Base):
-    """A range of blocks, held by a worker or done. Done ranges that touch are one row."""
-
-    __tablename__ = "leases"
-    __table_args__ = (
-        CheckConstraint("first_block >= 0", name="first_block"),
-        CheckConstraint("blocks > 0", name="blocks"),
-        CheckConstraint("(state = 'held') = (worker IS NOT NULL)", name="worker"),
-    )
-
-    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
-    first_block: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    blocks: Mapped[int] = mapped_column(BigInteger)
-    state: Mapped[LeaseState] = mapped_column(state_column(LeaseState, name="state"))
-    worker: Mapped[str | None] = mapped_column(Text)
-
-
 class PortfolioTurnRow(Base):
     """Which scheduler of a portfolio was chosen for a range of blocks, and what they have shown.
 
@@ -303,17 +307,35 @@ class SiteCountRow(Base):
 
 
 class FailureRow(Base):
-    """One way to break a program: its minimal interleaving, once, whoever found it."""
+    """One way to break a program: its minimal interleaving, once, whoever found it.
+
+    `status` is the last of its history in `failure_statuses`. `checked_at` and `verdict` are of the
+    last recheck; `sightings_kept` of the `sightings_count` have a row with their schedule.
+    """
 
     __tablename__ = "failures"
     __table_args__ = (
         UniqueConstraint("fingerprint"),
         Index(None, "program_name", "status"),
+        # One for each order in which a search pages through them.
+        Index("ix_failures_last_seen_at_id", "last_seen_at", "id"),
+        Index("ix_failures_sightings_count_id", "sightings_count", "id"),
+        Index("ix_failures_preemptions_id", "preemptions", text("id DESC")),
+        Index("ix_failures_steps_id", "steps", text("id DESC")),
+        Index(None, "status", "id"),
+        Index(None, "ir_hash"),
+        Index(None, "first_campaign_id"),
+        Index("ix_failures_words", text(FAILURE_WORDS), postgresql_using="gin").ddl_if(
+            dialect="postgresql"
+        ),
         CheckConstraint("preemptions >= 0", name="preemptions"),
         CheckConstraint("switches >= preemptions", name="switches"),
         CheckConstraint("threads >= 0", name="threads"),
         CheckConstraint("steps >= 0", name="steps"),
-        CheckConstraint("sightings_count >= 0", name="sightings_count"),
+        CheckConstraint("sightings_count >= sightings_kept", name="sightings_count"),
+        CheckConstraint("sightings_kept >= 0", name="sightings_kept"),
+        CheckConstraint("(status = 'duplicate') = (duplicate_of IS NOT NULL)", name="duplicate_of"),
+        CheckConstraint("(checked_at IS NULL) = (verdict IS NULL)", name="verdict"),
         {"sqlite_autoincrement": True},
     )
 
@@ -324,6 +346,9 @@ class FailureRow(Base):
     step_label: Mapped[str] = mapped_column(Text)
     fingerprint: Mapped[str] = mapped_column(String(128))
     status: Mapped[FailureStatus] = mapped_column(state_column(FailureStatus, name="status"))
+    duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("failures.id"))
+    checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    verdict: Mapped[str | None] = mapped_column(Text)
     preemptions: Mapped[int] = mapped_column(BigInteger)
     switches: Mapped[int] = mapped_column(BigInteger)
     threads: Mapped[int] = mapped_column(BigInteger)
@@ -338,6 +363,7 @@ class FailureRow(Base):
     first_lane: Mapped[int] = mapped_column(Integer)
     first_schedule_ordinal: Mapped[int] = mapped_column(ExactCount)
     sightings_count: Mapped[int] = mapped_column(BigInteger)
+    sightings_kept: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -350,6 +376,13 @@ class SightingRow(Base):
     __table_args__ = (
         UniqueConstraint("failure_id", "campaign_id", "block", "lane", "step"),
         Index(None, "campaign_id", "block"),
+        Index(
+            "ix_sightings_counted",
+            "campaign_id",
+            "block",
+            sqlite_where=text("schedule IS NULL"),
+            postgresql_where=text("schedule IS NULL"),
+        ),
         CheckConstraint("block >= 0", name="block"),
         CheckConstraint(f"lane >= 0 AND lane < {LANES}", name="lane"),
         CheckConstraint("step >= 0", name="step"),
@@ -366,12 +399,16 @@ class SightingRow(Base):
 
 
 class HypothesisExampleRow(Base):
-    """A mapping of bytes to sets of bytes, as Hypothesis keeps its examples. No row points here."""
+    """A mapping of bytes to sets of bytes, as Hypothesis keeps its examples. No row points here.
+
+    A value is named by its hash: it may be longer than what an index of PostgreSQL holds.
+    """
 
     __tablename__ = "hypothesis_examples"
 
     key: Mapped[bytes] = mapped_column(primary_key=True)
-    value: Mapped[bytes] = mapped_column(primary_key=True)
+    value_sha256: Mapped[bytes] = mapped_column(primary_key=True)
+    value: Mapped[bytes]
 
 
 class DisagreementRow(Base):

@@ -145,13 +145,13 @@ class Coordinator:
         try:
             ending = self._work()
         except KeyboardInterrupt:
-            self._finish(CampaignState.INTERRUPTED, Ending.ABORTED)
+            self._finish(CampaignState.STOPPED, Ending.ABORTED)
             raise
         except Exception:
             self._finish(CampaignState.FAILED, Ending.FAILED)
             raise
         states = {
-            Ending.STOPPED: CampaignState.INTERRUPTED,
+            Ending.STOPPED: CampaignState.STOPPED,
             Ending.QUARANTINED: CampaignState.FAILED,
         }
         sentence = self._finish(states.get(ending, CampaignState.FINISHED), ending)

@@ -133,7 +133,9 @@ Workers = Annotated[
     int | None,
     typer.Option(min=0, help="Worker processes; 0: this process. [default: one a core]"),
 ]
-Location = Annotated[str, typer.Option(envvar="GRACEFUZZ_DB", help="The database: an SQLite file.")]
+Location = Annotated[
+    str, typer.Option(envvar="GRACEFUZZ_DB", help="A path, or a postgresql:// URL.")
+]
 Excluded = Annotated[
     list[int] | None, typer.Option(metavar="FAILURE", help="Pass over it; repeatable.")
 ]

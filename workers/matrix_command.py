@@ -61,7 +61,7 @@ def matrix_command(
         typer.Option(min=0, help="Worker processes; 0: this process. [default: one a core]"),
     ] = None,
     db: Annotated[
-        str, typer.Option(envvar="GRACEFUZZ_DB", help="The database: an SQLite file.")
+        str, typer.Option(envvar="GRACEFUZZ_DB", help="A path, or a postgresql:// URL.")
     ] = "gracefuzz.db",
     picture: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write a heat map: FILE.svg or FILE.html.")

@@ -33,7 +33,8 @@ from storage.failures import (
     list_failures,
     record_sighting,
 )
-from storage.leases import LeaseTotals, begin_lease, complete_lease
+from storage.lease_totals import LeaseTotals
+from storage.leases import Completion, LeaseKey, begin_lease, complete_lease
 from storage.minimal_failures import failure_record, minimal_of
 from storage.portfolio import add_to_turn, begin_turn, turns_of
 from storage.programs import ProgramRecord, record_program
@@ -61,6 +62,7 @@ class CampaignRecord:
     ir_hash: str
     _claim: Claim
     _sighted: Counter[Signature] = field(default_factory=Counter)
+    _held: dict[int, LeaseKey] = field(default_factory=dict)
 
     @staticmethod
     def start(
@@ -95,7 +97,7 @@ class CampaignRecord:
             record_program(session, row, now=_now())
             campaign_id = start_campaign(session, plan, now=_now())
             # Claimed before anybody sees it: a campaign that runs has a coordinator.
-            claimed = claim(database.path, campaign_id)
+            claimed = claim(database, campaign_id)
         return CampaignRecord(database, campaign_id, program.name, program.hash, claimed)
 
     @staticmethod
@@ -150,10 +152,12 @@ class CampaignRecord:
                 first_block=blocks.first,
                 blocks=blocks.blocks,
                 worker=worker,
+                now=_now(),
             )
             if turn is not None:
                 begin_turn(session, self.campaign_id, turn)
         assert held, f"{blocks} of campaign {self.campaign_id} have been leased before"
+        self._held[blocks.first] = held.key
 
     def sight(self, violation: Replayed, minimal: Minimized, *, ordinal: int) -> RecordedSighting:
         """Store the violation that was minimized, at once; completing its range repeats it."""
@@ -191,16 +195,13 @@ class CampaignRecord:
                     self.campaign_id, self.ir_hash, each.block, each.lane, each.number, each.detail
                 )
                 record_disagreement(session, row, now=_now())
-            completed = complete_lease(
-                session,
-                self.campaign_id,
-                first_block=report.work.first,
-                totals=_totals(report.result),
-            )
+            ended = Completion(self._held[report.work.first], _totals(report.result))
+            completed = complete_lease(session, ended)
             assert completed, f"the lease of {report.work} is held until it is completed here"
             if gains is not None:
                 first = report.work.first
                 add_to_turn(session, self.campaign_id, first_block=first, gains=gains)
+        del self._held[report.work.first]
         self._sighted.update(violation.signature for violation in kept)
         return recorded
 

@@ -132,7 +132,7 @@ class Trying:
         """End the campaigns whose blocks were not executed."""
         for tried in self.progress.tried:
             if tried.result is None:
-                tried.record.finish(CampaignState.INTERRUPTED, ending=ending.value)
+                tried.record.finish(CampaignState.STOPPED, ending=ending.value)
 
     # -- giving out --------------------------------------------------------------------------------
 

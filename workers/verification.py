@@ -111,7 +111,7 @@ class Verification:
             ending = self._explore()
             self._end(ending)
         except KeyboardInterrupt:
-            self._campaign.finish(CampaignState.INTERRUPTED, ending=Ending.ABORTED.value)
+            self._campaign.finish(CampaignState.STOPPED, ending=Ending.ABORTED.value)
             raise
         except Exception:
             self._campaign.finish(CampaignState.FAILED, ending=Ending.FAILED.value)
@@ -207,7 +207,7 @@ class Verification:
         if ending is not Ending.EXHAUSTED:
             sentence += f"; bounded, {explored.states:,} states"
         self.record.finish(
-            CampaignState.INTERRUPTED if ending is Ending.STOPPED else CampaignState.FINISHED,
+            CampaignState.STOPPED if ending is Ending.STOPPED else CampaignState.FINISHED,
             ending=sentence,
             figures=self._figures(),
             verdict=VerificationVerdict(explored.verdict.value),

@@ -69,7 +69,7 @@ def verify_command(
         bool, typer.Option("--bitstate", help="Keep some bits of a state: much more fits.")
     ] = False,
     db: Annotated[
-        str, typer.Option(envvar="GRACEFUZZ_DB", help="The database: an SQLite file.")
+        str, typer.Option(envvar="GRACEFUZZ_DB", help="A path, or a postgresql:// URL.")
     ] = "gracefuzz.db",
     checkpoint: Annotated[
         str | None,

@@ -139,7 +139,7 @@ def resume(
             f"    go on with the stored one (gracefuzz verify --resume {campaign_id}), or verify "
             "this one from the beginning"
         )
-    claimed = claim(database.path, campaign_id)
+    claimed = claim(database, campaign_id)
     try:
         # Read again: until now, another process may have gone on with it.
         with database.read() as session:

@@ -51,7 +51,7 @@ def _load(request: Request, campaign_id: int) -> Loaded:
         summary = get_campaign(session, campaign_id)
         totals = campaign_totals(session, campaign_id)
         program = from_json(get_program(session, summary.plan.program_ir_hash).ir)
-    return Loaded(observed(database.path, summary), totals, program)
+    return Loaded(observed(database, summary), totals, program)
 
 
 def _given(loaded: Loaded) -> dict[str, Any]:

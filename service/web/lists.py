@@ -73,7 +73,7 @@ def campaigns_page(request: Request) -> Response:
     database = database_of(request)
     with database.read() as session:
         stored = list_campaigns(session)
-    found = [observed(database.path, each) for each in stored]
+    found = [observed(database, each) for each in stored]
     return page(request, "campaigns.html", campaigns=found, now=datetime.now(UTC))
 
 

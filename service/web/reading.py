@@ -108,7 +108,7 @@ def campaigns(
     database = database_of(request)
     with database.read() as session:
         stored = list_campaigns(session, program=program)
-    found = [observed(database.path, each) for each in stored]
+    found = [observed(database, each) for each in stored]
     return answer(
         request,
         campaigns_objects(found),
@@ -123,7 +123,7 @@ def campaign(request: Request, campaign: Number) -> Response:
     with database.read() as session:
         summary, totals = get_campaign(session, campaign), campaign_totals(session, campaign)
         of = from_json(get_program(session, summary.plan.program_ir_hash).ir)
-    told = observed(database.path, summary)
+    told = observed(database, summary)
     return answer(
         request, campaign_object(told, totals, of), lambda: campaign_lines(told, totals, of)
     )

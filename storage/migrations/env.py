@@ -5,7 +5,7 @@ The caller owns the transaction, so a migration that stops half way leaves nothi
 
 from alembic import context
 
-from storage.tables import Base
+from storage.base import Base
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)

@@ -234,7 +234,7 @@ def test_one_signal_ends_cleanly_and_keeps_everything_found(tmp_path, number):
     assert process.returncode == 1, err
     report = json.loads(out)
     campaign = stored_campaign(database)
-    assert campaign["state"] == CampaignState.INTERRUPTED
+    assert campaign["state"] == CampaignState.STOPPED
     assert campaign["schedules"] == report["schedules"]
     assert [failure["failure"] for failure in report["failures"]] == [1]
     assert gracefuzz("failures", "replay", 1, "--db", database).returncode == 0
@@ -248,7 +248,7 @@ def test_a_killed_coordinator_loses_nothing_that_was_stored(tmp_path):
     process.kill()
     process.communicate()
     campaign = stored_campaign(database)
-    assert campaign["state"] == CampaignState.INTERRUPTED and int(campaign["blocks"]) >= 2
+    assert campaign["state"] == CampaignState.STOPPED and int(campaign["blocks"]) >= 2
     assert campaign["ending"] == LOST
     check_exact(campaign)
     assert gracefuzz("failures", "replay", 1, "--db", database).returncode == 0

@@ -24,7 +24,8 @@ WRITER = """
 import sys
 from datetime import UTC, datetime
 from storage.failures import FailureRecord, SightingRecord, record_sighting
-from storage.leases import LeaseTotals, begin_lease, complete_lease
+from storage.lease_totals import LeaseTotals
+from storage.leases import Completion, begin_lease, complete_lease
 from storage.session import open_database
 
 path, campaign_id, first, stride, leases = sys.argv[1], *map(int, sys.argv[2:])
@@ -32,7 +33,9 @@ now = datetime.now(UTC)
 database = open_database(path)
 for block in range(first, first + stride * leases, stride):
     with database.write() as session:
-        begin_lease(session, campaign_id, first_block=block, blocks=1, worker=f"core {first}")
+        lease = begin_lease(
+            session, campaign_id, first_block=block, blocks=1, worker=f"core {first}", now=now
+        )
     for lane in range(2):
         failure = FailureRecord("thp_split", "o", "s", "l", f"f{block % 5}", 1, 2, 2, 9, "[]",
                                 "[]", "", "{}", "a1", 2**64)
@@ -43,7 +46,8 @@ for block in range(first, first + stride * leases, stride):
     totals = LeaseTotals(3, 2**63, 2, {"ok": 1, "violation": 2}, {"o": 2}, frozenset({"l"}))
     for _ in range(2):
         with database.write() as session:
-            complete_lease(session, campaign_id, first_block=block, totals=totals)
+            if lease is not None:
+                complete_lease(session, Completion(lease.key, totals))
     print(block, flush=True)
 """
 

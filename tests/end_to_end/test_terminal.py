@@ -100,7 +100,7 @@ def test_a_lost_terminal_ends_the_campaign_cleanly(tmp_path):
     fuzzing.process.wait(timeout=100)
     with open_database(database) as opened, opened.read() as session:
         summary = get_campaign(session, 1)
-    assert summary.state is CampaignState.INTERRUPTED and summary.blocks_done > 0
+    assert summary.state is CampaignState.STOPPED and summary.blocks_done > 0
 
 
 def test_arrow_keys_lead_through_a_replay(tmp_path):

@@ -149,7 +149,7 @@ def test_one_that_was_killed_is_interrupted_and_goes_on_to_the_same_result(tmp_p
     process.kill()
     process.communicate()
     killed = campaign(database)
-    assert killed["state"] == "interrupted" and "without a word" in killed["ending"]
+    assert killed["state"] == "stopped" and "without a word" in killed["ending"]
     assert killed["verification"]["verdict"] is None
     ended = gracefuzz("verify", "--resume", 1, "--db", database, "--json")
     assert ended.returncode == 0, ended.stderr
@@ -169,7 +169,7 @@ def test_one_signal_ends_with_a_checkpoint(tmp_path, undisturbed, number):
     report = json.loads(out)
     assert report["verdict"] == "bounded" and Path(report["checkpoint"]).exists()
     assert Path(report["checkpoint"]).parent == tmp_path / "kept"
-    assert campaign(database)["state"] == "interrupted"
+    assert campaign(database)["state"] == "stopped"
     again = gracefuzz("verify", LONG, "--param", ROUNDS, "--resume", 1, "--db", database, "--json")
     assert again.returncode == 0, again.stderr
     same_result(json.loads(again.stdout), undisturbed)
@@ -226,4 +226,4 @@ def test_at_a_terminal_the_screen_is_kept_up_to_date_and_a_second_interrupt_abor
     shown.press("\x03\x03")
     assert shown.end() in (4, 130)
     assert "Traceback" not in shown.text
-    assert campaign(database)["state"] == "interrupted"
+    assert campaign(database)["state"] == "stopped"

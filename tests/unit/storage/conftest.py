@@ -27,9 +27,17 @@ def now() -> datetime:
     return datetime(2011, 8, 19, 7, 48, 59, 123456, tzinfo=UTC)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a database with our tables is, or will be: every test here is one of both kinds."""
+    if request.param == "sqlite":
+        return str(tmp_path / "found.db")
+    return str(request.getfixturevalue("postgresql_url"))
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with open_database(tmp_path / "found.db") as database:
+def database(location: str) -> Iterator[Database]:
+    with open_database(location) as database:
         yield database
 
 

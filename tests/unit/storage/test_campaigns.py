@@ -49,7 +49,7 @@ def test_a_campaign_ends_once_and_its_first_ending_stays(database, campaign_id, 
     later = now + timedelta(seconds=9)
     with database.write() as session:
         assert finish_campaign(
-            session, campaign_id, CampaignState.INTERRUPTED, ending="was stopped", now=later
+            session, campaign_id, CampaignState.STOPPED, ending="was stopped", now=later
         )
     with database.write() as session:
         assert not finish_campaign(
@@ -57,7 +57,7 @@ def test_a_campaign_ends_once_and_its_first_ending_stays(database, campaign_id, 
         )
     with database.read() as session:
         summary = get_campaign(session, campaign_id)
-    assert summary.state is CampaignState.INTERRUPTED
+    assert summary.state is CampaignState.STOPPED
     assert summary.ending == "was stopped" and summary.ended_at == later
 
 

@@ -17,6 +17,12 @@ from storage.checkpoints import (
 ARRAYS = {"table": np.arange(5000, dtype=np.uint64).reshape(-1, 2), "numbers": np.array([1, 2])}
 
 
+@pytest.fixture
+def location(tmp_path):
+    """Checkpoints are files, whatever the database."""
+    return str(tmp_path / "found.db")
+
+
 def write(folder, database, arrays=None):
     return write_checkpoint(folder, 7, arrays or ARRAYS, database=database.path)
 

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from storage.campaigns import campaign_totals
+from storage.campaigns import CampaignPlan, campaign_totals, start_campaign
 from storage.disagreements import DisagreementRecord, list_disagreements, record_disagreement
 from storage.errors import UnknownFailure
 from storage.failures import (
+    SIGHTINGS_PER_CAMPAIGN_MAX,
     SIGHTINGS_PER_FAILURE_MAX,
     FailureRecord,
     RecordedSighting,
@@ -21,7 +22,8 @@ from storage.failures import (
     list_sightings,
     record_sighting,
 )
-from storage.leases import LeaseTotals, begin_lease, complete_lease
+from storage.lease_totals import LeaseTotals
+from storage.leases import Completion, begin_lease, complete_lease
 from storage.tables import FailureStatus, SightingRow
 
 FAILURE = FailureRecord(
@@ -105,21 +107,36 @@ def test_sightings_are_counted_exactly_while_their_schedules_are_bounded(
 ):
     """Past the bound a repeat is recognized while its lease is held, and after it has ended."""
     with database.write() as session:
-        begin_lease(session, campaign_id, first_block=0, blocks=1, worker="core 0")
+        lease = begin_lease(session, campaign_id, first_block=0, blocks=1, worker="core 0", now=now)
     for _ in range(2):
         for lane in range(200):
             record(database, sighting_at(campaign_id, lane=lane), now)
         assert stored(database).sightings_count == 200
     with database.write() as session:
         totals = LeaseTotals(1, 1, 1, {"violation": 1}, {}, frozenset())
-        complete_lease(session, campaign_id, first_block=0, totals=totals)
-    assert rows(database) == SIGHTINGS_PER_FAILURE_MAX
+        assert complete_lease(session, Completion(lease.key, totals))
+    assert rows(database) == SIGHTINGS_PER_CAMPAIGN_MAX
     for lane in range(200):
         assert not record(database, sighting_at(campaign_id, lane=lane), now).is_new_sighting
     assert stored(database).sightings_count == 200
     with database.read() as session:
         kept = list_sightings(session, 1)
-    assert [each.lane for each in kept] == list(range(SIGHTINGS_PER_FAILURE_MAX))
+    assert [each.lane for each in kept] == list(range(SIGHTINGS_PER_CAMPAIGN_MAX))
+
+
+def test_the_sightings_of_a_failure_are_bounded_over_all_campaigns(database, campaign_id, now):
+    campaigns = SIGHTINGS_PER_FAILURE_MAX // SIGHTINGS_PER_CAMPAIGN_MAX + 2
+    with database.write() as session:
+        for number in range(campaigns):
+            plan = CampaignPlan("a1", "uniform", number, "1", "{}")
+            campaign = start_campaign(session, plan, now=now)
+            begin_lease(session, campaign, first_block=0, blocks=1, worker="core 0", now=now)
+            for lane in range(SIGHTINGS_PER_CAMPAIGN_MAX):
+                sighting = sighting_at(campaign, lane=lane)
+                assert record_sighting(session, FAILURE, sighting, now=now).is_new_sighting
+    assert stored(database).sightings_count == campaigns * SIGHTINGS_PER_CAMPAIGN_MAX
+    with database.read() as session:
+        assert len(list_sightings(session, 1)) == SIGHTINGS_PER_FAILURE_MAX
 
 
 def test_sightings_are_recorded_with_or_without_a_lease(database, campaign_id, now):

@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from storage.errors import StorageError, UnknownFailure, sentence_for
-from storage.session import SQLITE_WITHOUT_RESET_DEFECT, open_database, sqlite_module
+from storage.session import open_database
+from storage.sqlite import SQLITE_WITHOUT_RESET_DEFECT, sqlite_module
 
 
 def pragma(session, name):
@@ -93,8 +94,10 @@ def test_a_broken_constraint_is_our_mistake_and_stays_visible(tmp_path):
 @pytest.mark.parametrize(
     "location",
     [
-        "postgresql://reviewer:secret@db/gracefuzz",
-        "postgresql+psycopg://reviewer:secret@db/gracefuzz",
+        "mysql://reviewer:secret@db/gracefuzz?password=secret",
+        "postgresql+asyncpg://reviewer:secret@db/gracefuzz",
+        "postgresql://reviewer:secret@db",
+        "postgresql://reviewer:secret@db:port/gracefuzz",
         "sqlite://host/x.db",
         "sqlite:///x.db?mode=ro",
         "sqlite+aiosqlite:///x.db",

@@ -242,7 +242,7 @@ def test_a_stop_is_clean_and_keeps_what_was_found(database, broken, broken_spec)
         is_stopping=lambda: len(seen) > 1,
     )
     assert report.ending is Ending.STOPPED
-    assert stored(database, report.campaign_id)[0].state is CampaignState.INTERRUPTED
+    assert stored(database, report.campaign_id)[0].state is CampaignState.STOPPED
     check_exact(database, broken_spec, report)
     assert report.progress.verdict(only_new=False) is Verdict.VIOLATIONS
 
@@ -260,7 +260,7 @@ def test_an_abort_leaves_a_campaign_that_says_so(database, broken, broken_spec):
             notes=Notes(at_progress=abort),
         )
     summary, totals = stored(database, 1)
-    assert (summary.state, summary.ending) == (CampaignState.INTERRUPTED, Ending.ABORTED.value)
+    assert (summary.state, summary.ending) == (CampaignState.STOPPED, Ending.ABORTED.value)
     assert totals.violations > 0
 
 

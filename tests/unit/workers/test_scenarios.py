@@ -239,4 +239,4 @@ def test_an_abort_leaves_no_campaign_that_seems_to_run(database):
         search(database, pool=TwoWorkers(), notes=Notes(at_progress=aborting))
     with database.read() as session:
         states = {each.state for each in list_campaigns(session)}
-    assert states <= {CampaignState.INTERRUPTED, CampaignState.FINISHED}
+    assert states <= {CampaignState.STOPPED, CampaignState.FINISHED}

@@ -78,7 +78,7 @@ def test_a_sound_program_is_proved(database, sound, listener):
     assert summary.state is CampaignState.FINISHED
     assert summary.verification.verdict is VerificationVerdict.PROVED
     assert summary.verification.figures.states == explore(sound).states
-    assert listener.failures == [] and not is_claimed(database.path, report.campaign_id)
+    assert listener.failures == [] and not is_claimed(database, report.campaign_id)
 
 
 def test_a_violation_is_a_failure_like_any_other(database, broken, listener):
@@ -123,7 +123,7 @@ def test_one_that_was_stopped_goes_on_to_the_same_result(
     calls = count()
     first = begin(database, compiled, listener, stopping=lambda: next(calls) == 2).execute()
     assert first.ending is Ending.STOPPED and first.verdict is Verdict.BOUNDED
-    assert stored(database, first.campaign_id).state is CampaignState.INTERRUPTED
+    assert stored(database, first.campaign_id).state is CampaignState.STOPPED
     assert first.checkpoint is not None and first.checkpoint.exists()
     again = go_on(database, first.campaign_id, listener).execute()
     assert again.explored == explore(compiled)
@@ -192,8 +192,8 @@ def test_a_second_interrupt_ends_at_once(database, sound, listener):
     verification.is_stopping = interrupt
     with pytest.raises(KeyboardInterrupt):
         verification.execute()
-    assert stored(database, 1).state is CampaignState.INTERRUPTED
-    assert not is_claimed(database.path, 1)
+    assert stored(database, 1).state is CampaignState.STOPPED
+    assert not is_claimed(database, 1)
 
 
 def test_a_checkpoint_holds_plain_arrays(database, sound, listener, small_chunks):
