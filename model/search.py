@@ -10,6 +10,9 @@ for: it goes on from where it is, and what it has met on the way is known.
 Nodes with as many preemptions, switches and steps are taken together, whatever the number of their
 threads: which have stepped is part of a node, so that none stands for one with fewer.
 
+Where many threads are interchangeable, a row is the canonical one of the nodes that differ only in
+which is which (`model.alike`): they cost the same and have the same futures but for names.
+
 A search behind known failures passes over the executions that contain one. What a node has shown of
 them is then part of it, and a node that has shown all of one is dropped.
 """
@@ -18,20 +21,25 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from dataclasses import astuple, dataclass, field
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.circuit.successors import Expanded, Successors
+from model.alike import Alike, Nodes, packed, unpacked
+from model.circuit.successors import WORD, Expanded, Successors
 from model.circuit.visited import GROWTH, INDEX_BYTES, Visited
 from model.exclusion import KNOWN, Exclusion
-from model.interpreter import Machine, Trace, advance
+from model.interpreter import Event, Machine, Trace, advance
 from model.signature import Signature, signature_at, signature_of
 from model.trace import Measure
 
-THREADS_MAX = 46
+THREADS_MAX = 254
+# Who of the first threads has stepped lies in the last word of a row, of more in words before it.
+STEPPED_BITS = 46
+ROWS_SORTED = 4096
 # The last word of a row, from its lowest bit: the last thread, and the last that is no daemon
 # (both + 1, in a byte each), whether that could have gone on, and a bit for each that has stepped.
 BYTE = 255
@@ -76,8 +84,8 @@ class _Layer:
 class _Steps:
     """Steps in canonical order: by what they add to the cost, then by node and move.
 
-    `order` sorts what `Expanded` holds; `words` are the last words of the next rows, and `threads`
-    the numbers of threads that have stepped in them.
+    `order` sorts what `Expanded` holds; `words` are the last words of the next rows, `more` those
+    of further threads that have stepped, and `threads` the numbers of threads that have stepped.
     """
 
     order: Numbers
@@ -85,12 +93,12 @@ class _Steps:
     nodes: Numbers
     moves: Numbers
     words: Numbers
+    more: Rows
     threads: Numbers
 
     def where(self, kept: NDArray[np.bool_]) -> _Steps:
         """Some of them."""
-        columns = (self.order, self.groups, self.nodes, self.moves, self.words, self.threads)
-        return _Steps(*(column[kept] for column in columns))
+        return _Steps(*(getattr(self, each.name)[kept] for each in fields(self)))
 
 
 class Search:
@@ -108,13 +116,26 @@ class Search:
         self.successors, self.program = successors, successors.program
         assert len(self.program.threads) <= THREADS_MAX
         self.bytes_max, self.exclusion = bytes_max, exclusion
-        more = np.full((1, 1), 0 if exclusion is None else exclusion.start, np.uint64)
-        words = [successors.initial, *([] if exclusion is None else [more]), 0 * more]
-        first = np.concatenate(words, axis=1)
+        threads = len(self.program.threads)
+        self.more = slice(
+            successors.words, successors.words - -max(0, threads - STEPPED_BITS) // WORD
+        )
+        # Which threads have shown what of an excluded failure is not said of a group.
+        alike = Alike(successors.layout, successors.kept)
+        self.alike = alike if alike.groups and exclusion is None else None
+        first = np.zeros((1, self.more.stop + (exclusion is not None) + 1), np.uint64)
+        first[:, : successors.words] = successors.initial
+        if exclusion is not None:
+            first[:, -2] = exclusion.start
         # Only addresses are reserved: our own bound is met before this one.
         self.visited = Visited(first.shape[1], memory=2 * bytes_max)
         self.thread = np.array([move.thread for move in successors.moves])
         self.daemon = np.array([self.program.threads[t].daemon for t in self.thread])
+        self.bit = np.array([1 << t if t < STEPPED_BITS else 0 for t in range(threads)])
+        self.more_bits = np.zeros((threads, self.more.stop - self.more.start), np.uint64)
+        for t in range(STEPPED_BITS, threads):
+            word, bit = divmod(t - STEPPED_BITS, WORD)
+            self.more_bits[t, word] = 1 << bit
         self.layers: dict[Size, _Layer] = {}
         self.queue: list[Size] = []
         self.waiting = 0
@@ -195,7 +216,7 @@ class Search:
         self.waiting -= len(rows)
         kept = self.visited.insert(rows)
         assert not self.visited.full
-        threads = _threads(rows[kept, -1])
+        threads = self._threads(rows[kept])
         order = np.argsort(threads, kind="stable")
         kept, threads, first = kept[order], threads[order], self.nodes
         rows = rows[kept]
@@ -216,13 +237,21 @@ class Search:
         if size[2] + 1 >= self.program.steps_max:
             if len(expanded.rows):
                 node = int((expanded.origins & 0xFFFFFFFF).min())
-                limited = _cost(size, int(_threads(rows[node, -1:])[0]))
+                limited = _cost(size, int(self._threads(rows[node : node + 1])[0]))
                 self.limited_at = min(limited, self.limited_at or limited)
             return
         steps = self._steps(rows, expanded.origins)
+        if self.alike is not None:
+            steps = steps.where(
+                self.alike.firsts(self._seen(rows))[steps.nodes, self.thread[steps.moves]]
+            )
         after = np.empty((len(steps.order), rows.shape[1]), np.uint64)
         after[:, : self.successors.words] = expanded.rows[steps.order]
+        after[:, self.more] = steps.more
         after[:, -1] = steps.words
+        if self.alike is not None:
+            for begin in range(0, len(after), ROWS_SORTED):
+                self._sort(self.alike, after[begin : begin + ROWS_SORTED])
         if self.exclusion is not None:
             after[:, -2] = shown = self._shown(self.exclusion, rows, steps, ending=False)
             steps, after = steps.where(shown != KNOWN), after[shown != KNOWN]
@@ -243,12 +272,42 @@ class Search:
         number, last, own = thread + 1, who & BYTE, who >> OWN & BYTE
         away = (own != 0) & (own != number) & (who >> WENT_ON & 1 == 1)
         switched = (last != 0) & (last != number)
-        ran = (who >> STEPPED | 1 << thread) << STEPPED | goes_on << WENT_ON | number << OWN
+        ran = (who >> STEPPED | self.bit[thread]) << STEPPED | goes_on << WENT_ON | number << OWN
         words = np.where(daemon, who & ~BYTE, ran) | number
+        more = rows[nodes, self.more] | self.more_bits[thread] * ~daemon[:, None]
         groups = PREEMPTED * (away & ~daemon) + SWITCHED * switched
         order = np.argsort(groups << 48 | nodes << 16 | moves)
-        words = words[order]
-        return _Steps(order, groups[order], nodes[order], moves[order], words, _threads(words))
+        words, more = words[order], more[order]
+        threads = _ones(words >> STEPPED) + _ones(more).sum(axis=1)
+        return _Steps(order, groups[order], nodes[order], moves[order], words, more, threads)
+
+    def _threads(self, rows: Rows) -> Numbers:
+        """How many threads have stepped."""
+        counts: Numbers = _ones(rows[:, -1] >> STEPPED) + _ones(rows[:, self.more]).sum(axis=1)
+        return counts
+
+    # -- threads that are alike --------------------------------------------------------------------
+
+    def _seen(self, rows: Rows) -> Nodes:
+        """Rows taken apart."""
+        who, threads = rows[:, -1].astype(np.int64), len(self.program.threads)
+        first = unpacked(rows[:, -1:])[:, STEPPED : STEPPED + STEPPED_BITS]
+        stepped = np.concatenate([first, unpacked(rows[:, self.more])], axis=1)[:, :threads]
+        bits = unpacked(rows[:, : self.successors.words])
+        return Nodes(bits, stepped, who & BYTE, who >> OWN & BYTE)
+
+    def _sort(self, alike: Alike, rows: Rows) -> None:
+        """Make rows canonical, in place."""
+        nodes = self._seen(rows)
+        alike.sort(nodes)
+        rows[:, : self.successors.words] = packed(nodes.bits)
+        stepped = np.zeros((len(rows), STEPPED_BITS + WORD * self.more_bits.shape[1]), np.uint8)
+        stepped[:, : nodes.stepped.shape[1]] = nodes.stepped
+        rows[:, self.more] = packed(stepped[:, STEPPED_BITS:])
+        who = np.pad(stepped[:, :STEPPED_BITS], ((0, 0), (STEPPED, WORD - STEPPED - STEPPED_BITS)))
+        went_on = rows[:, -1] & np.uint64(1 << WENT_ON)
+        rows[:, -1] = packed(who)[:, 0] | went_on
+        rows[:, -1] |= (nodes.last | nodes.own << OWN).astype(np.uint64)
 
     def _push(self, size: Size, rows: Rows, origins: Numbers, threads: int) -> None:
         if size not in self.layers:
@@ -267,7 +326,7 @@ class Search:
         states = rows[nodes, : self.successors.words]
         pcs = self.successors.codes_of_steps(states, threads)
         kinds = (expanded.codes.astype(np.int64) - 1 << 16 | threads) << 16 | pcs
-        cost = _cost(size, int(_threads(rows[:1, -1])[0]))
+        cost = _cost(size, int(self._threads(rows[:1])[0]))
         wanted = [kind for kind in np.unique(kinds).tolist() if self._is_open(kind, cost)]
         if not wanted:
             return
@@ -317,14 +376,31 @@ class Search:
         while origin >= 0:
             path.append(origin & 0xFFFF)
             origin = int(log[origin >> 16])
-        machine, events = Machine(self.program), []
+        machine, events = Machine(self.program), list[Event]()
         for move in (self.successors.moves[number] for number in reversed(path)):
-            events.append(advance(machine, move.thread, move.chooser()))
+            thread = self._real_thread(machine, events, move.thread)
+            events.append(advance(machine, thread, move.chooser()))
         trace = Trace(self.program, tuple(events), machine.outcome, machine.site)
         assert trace.site is not None and signature_of(trace) == signature, (
             "the two engines disagree on a minimal interleaving"
         )
         return trace
+
+    def _real_thread(self, machine: Machine, events: Sequence[Event], place: int) -> int:
+        """Who stands, after some events, where the canonical row has a thread."""
+        if self.alike is None:
+            return place
+        own = [e.thread for e in events if not self.program.threads[e.thread].daemon]
+        stepped = np.zeros((1, len(self.program.threads)), np.uint8)
+        stepped[0, own] = 1
+        last = [e.thread for e in events]
+        node = Nodes(
+            unpacked(self.successors.row_of(machine)),
+            stepped,
+            np.array([last[-1] + 1 if last else 0]),
+            np.array([own[-1] + 1 if own else 0]),
+        )
+        return self.alike.real_threads(node)[place]
 
 
 def _after(size: Size, group: int) -> Size:
@@ -336,7 +412,7 @@ def _cost(size: Size, threads: int) -> Cost:
     return size[0], size[1], threads, size[2]
 
 
-def _threads(words: Rows | Numbers) -> Numbers:
-    """How many threads have stepped, by the last words of rows."""
-    counts: NDArray[Any] = np.bitwise_count(words >> STEPPED)
+def _ones(words: Rows | Numbers) -> Numbers:
+    """How many bits are set in each."""
+    counts: NDArray[Any] = np.bitwise_count(words)
     return counts.astype(np.int64)

@@ -45,8 +45,12 @@ class Symmetry:
 NO_SYMMETRY = Symmetry((), ())
 
 
-def symmetry(program: Program) -> Symmetry:
-    """The interchangeable threads of a program. Linear in its size, times its threads."""
+def symmetry(program: Program, *, children: bool = False) -> Symmetry:
+    """The interchangeable threads of a program. Linear in its size, times its threads.
+
+    With `children`, also those that are spawned: they are interchangeable once they are born, while
+    who spawns them names them. Spawning one that is born is a violation, whichever it is.
+    """
     everything = list(_expressions_of(program))
     arrays = tuple(v.name for v in program.variables if _goes_with_threads(v, program, everything))
     oracles = [*_of_ops((*program.invariants, *program.at_end)), *program.until]
@@ -54,11 +58,12 @@ def symmetry(program: Program) -> Symmetry:
         return Symmetry((), arrays)
     candidates: dict[tuple[object, ...], list[int]] = {}
     for number, thread in enumerate(program.threads):
-        if not thread.child and not any(
+        if (children or not thread.child) and not any(
             _names_itself(expr, arrays) for expr in _of_body(program, thread.body)
         ):
             inits = tuple(program.variable[name].init[number] for name in arrays)
-            candidates.setdefault((thread.body, thread.daemon, inits), []).append(number)
+            kind = (thread.body, thread.daemon, thread.child, inits)
+            candidates.setdefault(kind, []).append(number)
     groups = tuple(
         tuple(members)
         for members in candidates.values()

@@ -11,9 +11,12 @@ from model.circuit.layout import layout_of
 from model.circuit.netlist import INPUT, Netlist
 from model.circuit.pending import pending_lines
 from model.language import ME, READ_ONCE, WRITE_ONCE, Param, cpu_relax, program, uint
+from model.minimize import PROVED, minimize
 from model.program import Program
 from model.schedulers.named import SCHEDULERS
 from model.schedulers.scheduler import Scheduler, Stepped, Turn
+from model.schedulers.surw import Surw
+from model.trace import Measure, measure
 from tests.programs.benchmark.table import BENCHMARKS
 from tests.programs.schedulers_4_4 import small_programs as small
 
@@ -106,6 +109,22 @@ def test_a_hundred_threads_are_executed_as_the_interpreter_says(widest, name):
     assert len(compiled.threads) == 101 and result.schedules >= 512
     traces = engine.recover(result.hits, root_seed=1, block=0, passes=16)
     assert [trace.site for trace in traces] == [hit.site for hit in result.hits]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "least"), [("reorder_50", Measure(1, 2, 3, 54)), ("twostage_50", Measure(1, 2, 3, 60))]
+)
+def test_what_fails_with_fifty_threads_is_minimized_with_proof(name, least):
+    (benchmark,) = (b for b in BENCHMARKS if b.name == name)
+    engine, hits, block = Engine(benchmark.program, Surw()), (), -1
+    while not hits:
+        block += 1
+        hits = engine.run_block(root_seed=1, block=block, passes=64).hits
+    for failing in engine.recover(hits[:4], root_seed=1, block=block, passes=64):
+        assert measure(failing) > least
+        minimal = minimize(benchmark.program, failing)
+        assert measure(minimal.trace) == least and set(minimal.proof.values()) == {PROVED}
 
 
 @pytest.mark.slow
