@@ -96,6 +96,7 @@ def exit_code_of(error: Exception) -> int | None:
     from model.series import SeriesError
     from service.bundle_reading import BundleError
     from service.exporting import OutputError
+    from service.remote import RemoteFailed, RemoteRefused
     from service.serve_command import CannotServe
     from storage.access import TokenError
     from storage.errors import (
@@ -123,7 +124,9 @@ def exit_code_of(error: Exception) -> int | None:
         UnknownCampaign: USAGE,
         UnknownFailure: USAGE,
         UnknownProgram: USAGE,
+        RemoteRefused: USAGE,
         CannotServe: INFRASTRUCTURE,
+        RemoteFailed: INFRASTRUCTURE,
         StorageError: INFRASTRUCTURE,
     }
     return next((code for kind, code in codes.items() if isinstance(error, kind)), None)

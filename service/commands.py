@@ -10,6 +10,14 @@ from service.serve_command import SERVE_HELP, serve_command
 from service.token_commands import register as register_tokens
 
 Db = Annotated[str, typer.Option("--db", envvar="GRACEFUZZ_DB", help="The database to read.")]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        envvar="GRACEFUZZ_SERVER",
+        metavar="URL",
+        help="Ask a service instead; its token is in GRACEFUZZ_TOKEN or GRACEFUZZ_TOKEN_FILE.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Params = Annotated[
     list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter; repeatable.")
@@ -178,8 +186,12 @@ def register(app: typer.Typer) -> None:
 # What a command needs is imported in it: `gracefuzz --help` needs neither SQL nor LLVM.
 
 
-def programs_command(as_json: Json = False) -> None:
+def programs_command(server: Server = None, as_json: Json = False) -> None:
     """The library."""
+    if server is not None:
+        from service.remote import remote
+
+        return _print(remote(server, "programs", as_json=as_json))
     from service.programs import library_json, library_lines
 
     _print(library_json() if as_json else library_lines())
@@ -188,9 +200,15 @@ def programs_command(as_json: Json = False) -> None:
 def show_command(
     program: Annotated[str, typer.Argument(help="A name of the library, or file.py[:name].")],
     param: Params = None,
+    server: Server = None,
     as_json: Json = False,
 ) -> None:
     """One program."""
+    if server is not None:
+        from service.remote import part, remote
+
+        path = f"programs/{part(program)}"
+        return _print(remote(server, path, as_json=as_json, param=param or []))
     from service.programs import program_json, program_lines
     from storage.sources import compile_source, find_source, parameters_of
 
@@ -273,9 +291,16 @@ def _mutate_program(program: str, param: list[str], states: int, *, as_json: boo
 def failures_list(
     program: Annotated[str | None, typer.Option(help="Of this program only.")] = None,
     db: Db = DB_DEFAULT,
+    server: Server = None,
     as_json: Json = False,
 ) -> None:
     """All failures."""
+    if server is not None:
+        from service.failures import failures_json, failures_lines
+        from service.remote import remote_failures
+
+        given = remote_failures(server, program=program)
+        return _print(failures_json(given) if as_json else failures_lines(given, database=server))
     from service.failures import failures_json, failures_lines
     from service.reading import existing_database
     from storage.failures import list_failures
@@ -288,9 +313,14 @@ def failures_list(
 def failures_show(
     failure: Annotated[int, typer.Argument(help="The number of the failure.")],
     db: Db = DB_DEFAULT,
+    server: Server = None,
     as_json: Json = False,
 ) -> None:
     """One failure."""
+    if server is not None:
+        from service.remote import remote
+
+        return _print(remote(server, f"failures/{failure}", as_json=as_json))
     from service.failures import failure_json, failure_lines, load_failure
     from service.reading import existing_database
 
@@ -303,9 +333,16 @@ def failures_replay(
     failure: Annotated[int, typer.Argument(help="The number of the failure.")],
     step: Annotated[bool, typer.Option("--step", help="Forward and back, step by step.")] = False,
     db: Db = DB_DEFAULT,
+    server: Server = None,
     as_json: Json = False,
 ) -> None:
     """One failure, executed again."""
+    if server is not None:
+        from service.remote import remote
+
+        if step and not as_json:
+            raise typer.BadParameter("--step needs the database: a service shows the steps itself")
+        return _print(remote(server, f"failures/{failure}/trace", as_json=as_json))
     from service.failures import load_failure
     from service.reading import existing_database
     from service.replaying import replayed, show_steps, trace_json, trace_lines
@@ -329,9 +366,14 @@ def failures_replay(
 def campaigns_list(
     program: Annotated[str | None, typer.Option(help="Of this program only.")] = None,
     db: Db = DB_DEFAULT,
+    server: Server = None,
     as_json: Json = False,
 ) -> None:
     """All campaigns."""
+    if server is not None:
+        from service.remote import remote
+
+        return _print(remote(server, "campaigns", as_json=as_json, program=program))
     from service.campaigns import campaigns_json, campaigns_lines
     from service.reading import existing_database
     from storage.campaigns import list_campaigns
@@ -347,9 +389,14 @@ def campaigns_list(
 def campaigns_show(
     campaign: Annotated[int, typer.Argument(help="The number of the campaign.")],
     db: Db = DB_DEFAULT,
+    server: Server = None,
     as_json: Json = False,
 ) -> None:
     """One campaign."""
+    if server is not None:
+        from service.remote import remote
+
+        return _print(remote(server, f"campaigns/{campaign}", as_json=as_json))
     from model.program_json import from_json
     from service.campaigns import campaign_json, campaign_lines
     from service.reading import existing_database
