@@ -1,31 +1,44 @@
-"""Mutants that no other thread and no oracle can tell from the program: branching bisimulation.
+"""Mutants that no oracle could tell from the program, and those that come to no end.
 
-Of a state is seen all but where the threads of the mutated body stand and what their locals hold:
-shared and ghost variables, the other threads, and which of those threads have ended. Of a step of
-theirs is seen that it changes any of this, and which asserts it has. What is left is silent: reads,
-and where a thread goes. A mutant whose initial state is branching bisimilar to the program's does
-visibly the same in the same order, with the same possibilities at each point, and conversely (van
-Glabbeek and Weijland, JACM 43(3), 1996; divergence is not seen: a thread may spin where it waited).
-So a check that others repeat can be told from one that is needed.
+Of a state is seen what the program declares, which is its shared variables and its ghosts, and
+whether all threads have ended, or wait where that is a fine end. Of a step is seen that it changes
+any of this, and which asserts it makes of anything but locks and RCU. Hidden is what only says how
+that comes about: where threads stand, their locals, locks, what RCU consists of. What is left is
+silent: reads, waits, taking a lock, where a thread goes.
+
+Where the mutant's initial state is branching bisimilar to the program's, it does visibly the same
+in the same order, with the same possibilities at each point, and conversely (van Glabbeek and
+Weijland, JACM 43(3), 1996). So a check that is made again is told from one that is needed. Where it
+is not, the sequences of what is seen are compared, from the start to the end: of invariants,
+asserts and conditions of the end, none can tell two programs apart in which the same sequences are
+possible. A mutant with fewer of them is not the same. Both are statements about all oracles over
+what is declared. That neither program violates those that it has would be none: it is true of every
+survivor.
+
+Spinning where the program waits is no difference, but coming to no end is: where the program can
+always still end, and some state of the mutant is left from which no schedule leads to an end, a
+fuzzer sees executions at the step limit, which is no pass, and the mutant is caught.
 
 No execution ends here: an idle thread keeps each final state a state, so that it is compared, too.
-Blocks are refined by signatures (Blom and Orzan, STTT 7, 2005) until nothing changes.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.circuit.successors import WORD, Rows, Successors, came_from
+from model.circuit.successors import WORD, Rows, Successors
 from model.explore import Explorer
-from model.expressions import FALSE
+from model.expressions import FALSE, Elem, Local, Var
+from model.mutant_ops import mentions
+from model.partition import SILENT, Graph, numbered, refined
 from model.program import (
     END,
+    UNBORN,
     Assume,
     Body,
     Check,
@@ -36,44 +49,69 @@ from model.program import (
     Step,
     Thread,
 )
+from model.sequences import same_sequences
 from model.validation import leaves
-from model.variants import Variant, Variants, variants_of
+from model.variants import WHICH, Variant, variants_of
 
-MEMORY = 1 << 28
-SILENT = 0
+MEMORY = 1 << 29
 
-Edge = tuple[int, int, int]
-"""From a state, by an action, to a state."""
+Numbers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
-def bisimilar(
-    program: Program, mutants: Sequence[tuple[int, Variant]], *, states_max: int
-) -> Iterator[int]:
-    """The numbers of the mutants, each (its body, what is other), that are bisimilar to a program.
+class Finding(StrEnum):
+    """What comparing a mutant with its program says of it. The value is the sentence shown."""
 
-    Of programs that discard executions, and of mutants with more than `states_max` states, nothing
-    is said. The program must violate no oracle.
+    SAME = "nothing that is declared tells it from the program"
+    ENDLESS = "a state is left from which no end can be reached"
+
+
+def compared(
+    program: Program, mutants: Sequence[Variant], *, states_max: int
+) -> Iterator[tuple[int, Finding]]:
+    """The mutants, by number, of which something is found.
+
+    Of programs that discard executions or cannot always end, and of mutants with more than
+    `states_max` states, nothing is said. The program must violate no oracle.
     """
     if not mutants or any(isinstance(op, Assume) for op in _all_ops(program)):
         return
-    idle = _without_end(program)
-    together = variants_of(idle, [Variant(), *(variant for _, variant in mutants)])
-    successors = Successors(together.program)
-    for body in sorted({body for body, _ in mutants}):
-        view = _View(together, successors, body)
-        graph = _Graph()
-        first = view.add(graph, 0, Variant(), states_max)
-        starts = {
-            number: view.add(graph, number + 1, variant, states_max)
-            for number, (where, variant) in enumerate(mutants)
-            if where == body
-        }
-        if first is None:
-            continue
-        blocks = graph.blocks()
-        for number, start in starts.items():
-            if start is not None and blocks[start] == blocks[first]:
-                yield number
+    view = _View(_without_end(program), [Variant(), *mutants])
+    original = view.graph(0, states_max)
+    if original is None:
+        return
+    blocks = refined(original)
+    start, original = int(blocks[0]), original.quotient(blocks)
+    if not _always_ends(original):
+        return
+    for number in range(len(mutants)):
+        graph = view.graph(number + 1, states_max)
+        if graph is not None and (found := _compared(original, start, graph)) is not None:
+            yield number, found
+
+
+def _compared(original: Graph, start: int, graph: Graph) -> Finding | None:
+    """What is found of a mutant; its initial state is its first."""
+    if not _always_ends(graph):
+        return Finding.ENDLESS
+    if not np.array_equal(np.unique(original.seen), np.unique(graph.seen)):
+        return None
+    both = Graph.of([original, graph])
+    blocks = refined(both)
+    ours, theirs = int(blocks[start]), int(blocks[len(original.seen)])
+    if ours == theirs or same_sequences(both.quotient(blocks), ours, theirs):
+        return Finding.SAME
+    return None
+
+
+def _always_ends(graph: Graph) -> bool:
+    """True where from each state one in which all threads have ended can be reached."""
+    ends = graph.seen % 2 == 1
+    while True:
+        more = graph.sources[ends[graph.targets] & ~ends[graph.sources]]
+        if not len(more):
+            return bool(ends.all())
+        ends[more] = True
 
 
 def _all_ops(program: Program) -> Iterator[object]:
@@ -95,26 +133,30 @@ def _without_end(program: Program) -> Program:
 
 
 class _View:
-    """What is seen of variants whose own body is `body`."""
+    """What is seen of several variants of a program."""
 
-    def __init__(self, together: Variants, successors: Successors, body: int) -> None:
-        self.together, self.successors, self.body = together, successors, body
-        program, layout = together.program, successors.layout
-        self.own = [n for n, thread in enumerate(program.threads) if thread.body == body]
-        last = len(layout.elements) - 1
+    def __init__(self, program: Program, variants: Sequence[Variant]) -> None:
+        self.variants = variants
+        self.together = variants_of(program, variants)
+        self.successors = Successors(self.together.program)
+        layout = self.successors.layout
+        united = self.together.program
+        self.hidden = {v.name for v in united.variables if v.internal or v.lock} | {WHICH}
         mask = 0
-        for k, plane in enumerate(successors.kept):
+        for k, plane in enumerate(self.successors.kept):
             kind, owner, _ = layout.planes[plane]
-            hidden = owner == last if kind == "variable" else owner in self.own
-            mask |= (not hidden) << k
-        words = range(successors.words)
+            mask |= (kind == "variable" and layout.elements[owner][0] not in self.hidden) << k
+        words = range(self.successors.words)
         self.mask = np.array([mask >> WORD * w & (1 << WORD) - 1 for w in words], np.uint64)
-        self.asserts: dict[int, frozenset[int]] = {}
+        self.names: dict[bytes, int] = {}
+        self.asserts: dict[frozenset[int], int] = {frozenset(): SILENT}
+        self.thread_of = np.array([move.thread for move in self.successors.moves])
 
-    def add(self, graph: _Graph, number: int, variant: Variant, states_max: int) -> int | None:
-        """Add all states and steps of a variant; its initial state, or None where it is too large.
+    def graph(self, number: int, states_max: int) -> Graph | None:
+        """The states of a variant, its initial one first, and the steps between them.
 
-        Also None where it violates something.
+        What is seen of a state is an even number, or the next one where all threads have ended.
+        None where there are too many states, or where it violates something.
         """
         explorer = Explorer(
             self.together.program,
@@ -127,100 +169,83 @@ class _View:
         if explorer.frontier or explorer.explored().sites:
             return None
         table = explorer.snapshot()["table"].astype(np.uint64, copy=False)
-        first = graph.add_states(self._seen(table))
-        index = {row.tobytes(): first + n for n, row in enumerate(table)}
-        actions = self._actions(graph, variant)
+        actions = self._actions(self.variants[number])
+        can_go = np.zeros((len(self.together.program.threads), len(table)), bool)
+        sources, taken, after = [], [], []
         for begin in range(0, len(table), self.successors.rows_max):
             rows = np.ascontiguousarray(table[begin : begin + self.successors.rows_max])
-            codes = {t: self._codes(rows, t) for t in self.own}
             expanded = self.successors.expand(rows)
-            for after, origin in zip(expanded.rows, expanded.origins.tolist(), strict=True):
-                row, move = came_from(origin)
-                thread = self.successors.moves[move].thread
-                action = actions[int(codes[thread][row])] if thread in codes else SILENT
-                graph.edges.append((first + begin + row, action, index[after.tobytes()]))
-        return first
+            row = (expanded.origins & np.uint64(0xFFFFFFFF)).astype(np.int64)
+            move = (expanded.origins >> np.uint64(32) & np.uint64(0xFFFF)).astype(np.int64)
+            threads = self.thread_of[move]
+            can_go[threads, begin + row] = True
+            sources.append(begin + row)
+            taken.append(actions[threads, self.successors.codes_of_steps(rows[row], threads)])
+            after.append(expanded.rows.copy())
+        seen = 2 * self._seen(table) + self._ended(table, can_go)
+        targets = _places(table, np.concatenate(after))
+        return Graph(seen, np.concatenate(sources), np.concatenate(taken), targets)
 
-    def _seen(self, table: Rows) -> list[object]:
-        hidden = table & self.mask
-        end = {t: self.successors.layout.code(t, END) for t in self.own}
-        ended = np.stack([self._codes(table, t) == end[t] for t in self.own], axis=1)
-        return [
-            (self.body, row.tobytes(), over.tobytes())
-            for row, over in zip(hidden, ended, strict=True)
-        ]
+    def _seen(self, table: Rows) -> Numbers:
+        """A number for what the declared variables hold in each state, in all variants."""
+        shown = table & self.mask
+        which, first = numbered(*shown.T)
+        rows = (shown[at].tobytes() for at in first)
+        names = [self.names.setdefault(row, len(self.names)) for row in rows]
+        return np.array(names, np.int64)[which]
 
-    def _codes(self, rows: Rows, thread: int) -> NDArray[np.int64]:
-        return self.successors.codes_of_steps(rows, np.full(len(rows), thread, np.int64))
+    def _ended(self, table: Rows, can_go: Flags) -> Flags:
+        """Whether all threads but daemons have ended, or wait where that is a fine end."""
+        program, layout = self.together.program, self.successors.layout
+        ended = np.ones(len(table), bool)
+        for number, thread in enumerate(program.threads):
+            if thread.daemon:
+                continue
+            here = self.successors.codes_of_steps(table, np.full(len(table), number, np.int64))
+            codes = layout.bodies[thread.body].codes
+            steps = enumerate(program.bodies[thread.body].steps)
+            waits = [codes[pc] for pc, step in steps if step.may_end]
+            over = [codes[pc] for pc in (END, UNBORN) if pc in codes]
+            ended &= np.isin(here, over) | (np.isin(here, waits) & ~can_go[number])
+        return ended
 
-    def _actions(self, graph: _Graph, variant: Variant) -> dict[int, int]:
-        """The action of each step of the body, by its code: silent, or the asserts that it has."""
-        steps = self.together.program.bodies[self.body].steps
-        codes = self.successors.layout.bodies[self.body].codes
-        original = self.together.original.bodies[self.body].steps
-        found = {}
-        for pc, united in enumerate(steps):
-            step = original[pc] if pc < len(original) else united
-            found[codes[pc]] = graph.action(
-                frozenset(
+    def _actions(self, variant: Variant) -> Numbers:
+        """The action of each step [thread, its code]: silent, or the asserts that it has."""
+        program, layout = self.together.program, self.successors.layout
+        codes = [layout.bodies[thread.body].codes for thread in program.threads]
+        found = np.full((len(codes), 1 + max(max(each.values()) for each in codes)), SILENT)
+        for number, thread in enumerate(program.threads):
+            original = self.together.original.bodies[thread.body].steps
+            for pc, united in enumerate(program.bodies[thread.body].steps):
+                step = original[pc] if pc < len(original) else united
+                step = variant.steps.get((thread.body, pc), step)
+                asserts = frozenset(
                     op.site
-                    for op in leaves(variant.steps.get((self.body, pc), step).ops)
+                    for op in leaves(step.ops)
                     if isinstance(op, Check)
-                    and self.together.program.sites[op.site].oracle is Oracle.ASSERT
+                    and program.sites[op.site].oracle is Oracle.ASSERT
+                    and self._is_seen(op)
                 )
-            )
+                action = self.asserts.setdefault(asserts, len(self.asserts))
+                found[number, codes[number][pc]] = action
         return found
 
+    def _is_seen(self, check: Check) -> bool:
+        """False for an assert about nothing but locks and RCU."""
+        return mentions(
+            check.test,
+            lambda part: (
+                isinstance(part, Local)
+                or (isinstance(part, Var) and part.name not in self.hidden)
+                or (isinstance(part, Elem) and part.array not in self.hidden)
+            ),
+        )
 
-class _Graph:
-    """States by number, what is seen of each, and steps between them."""
 
-    def __init__(self) -> None:
-        self.seen: list[object] = []
-        self.edges: list[Edge] = []
-        self._actions: dict[frozenset[int], int] = {frozenset(): SILENT}
-
-    def action(self, asserts: frozenset[int]) -> int:
-        """The number of an action."""
-        return self._actions.setdefault(asserts, len(self._actions))
-
-    def add_states(self, seen: Sequence[object]) -> int:
-        """Add states; gives the number of the first."""
-        first = len(self.seen)
-        self.seen += seen
-        return first
-
-    def blocks(self) -> list[int]:
-        """The class of each state: the coarsest branching bisimulation."""
-        ids: dict[object, int] = {}
-        block = [ids.setdefault(seen, len(ids)) for seen in self.seen]
-        count = len(ids)
-        while True:
-            block, after = self._refined(block)
-            if after == count:
-                return block
-            count = after
-
-    def _refined(self, block: list[int]) -> tuple[list[int], int]:
-        """Blocks split by what their states can do next, after silent steps within the block."""
-        signature: list[set[tuple[int, int]]] = [set() for _ in block]
-        before: dict[int, list[int]] = defaultdict(list)
-        for source, action, target in self.edges:
-            if action == SILENT and block[source] == block[target]:
-                before[target].append(source)
-            else:
-                signature[source].add((action, block[target]))
-        waiting = [state for state in before if signature[state]]
-        while waiting:
-            state = waiting.pop()
-            for source in before.get(state, ()):
-                size = len(signature[source])
-                signature[source] |= signature[state]
-                if len(signature[source]) > size:
-                    waiting.append(source)
-        ids: dict[object, int] = {}
-        made = [
-            ids.setdefault((block[state], frozenset(signature[state])), len(ids))
-            for state in range(len(block))
-        ]
-        return made, len(ids)
+def _places(table: Rows, rows: Rows) -> Numbers:
+    """Where in a table of distinct rows each of other rows is, all of which are in it."""
+    number, _ = numbered(*np.concatenate([table, rows]).T)
+    place = np.empty(len(table), np.int64)
+    place[number[: len(table)]] = np.arange(len(table))
+    found: Numbers = place[number[len(table) :]]
+    return found

@@ -1,11 +1,13 @@
 """What a program's oracles are worth: which of its mutants they catch, and what is never reached.
 
 A mutant is caught where exploring it shows a violation of a site that the program itself never
-violates. A survivor is equivalent only where the explorer proves it: its `difference` has every
-state seen, and in none of them does a mutated operation do other than the original one. So in each
-execution each operation does the same; of a split RMW, that the value read is still there at the
-write, so that both act as one at that moment. Other survivors, and what was not explored to the
-end, count against the score.
+violates, or that a state is left from which no end can be reached, as from none of the program's.
+A survivor is equivalent only where the explorer proves it: its `difference` has every state seen,
+and in none of them does a mutated operation do other than the original one. So in each execution
+each operation does the same; of a split RMW, that the value read is still there at the write, so
+that both act as one at that moment. Or nothing that is declared tells it from the program
+(`model/bisimulation.py`). Other survivors, and what was not explored to the end, count against the
+score.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from model.bisimulation import bisimilar
+from model.bisimulation import Finding, compared
 from model.explore import Explored, Explorer, successors_of
 from model.expressions import FALSE
 from model.mutants import Kind, Mutant, mutants
@@ -25,7 +27,7 @@ from model.validation import leaves
 from model.variants import Place, Variant, variants_of
 
 MEMORY = 1 << 30
-COMPARED_MAX = 6_000
+COMPARED_MAX = 400_000
 ORACLES_TO_REACH = (Oracle.ASSERT, Oracle.INVARIANT, Oracle.AT_END)
 
 
@@ -49,12 +51,24 @@ SURVIVING = (Fate.SURVIVED, Fate.BOUNDED)
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A mutant with its fate; `site` is the first new violation, `states` what was visited."""
+    """A mutant with its fate; `site` is the first new violation, `states` what was visited.
+
+    A mutant that is caught without a site comes to no end.
+    """
 
     mutant: Mutant
     fate: Fate
     site: int | None
     states: int
+
+    @property
+    def violated(self) -> str | None:
+        """What caught the mutant, as a sentence; None where nothing did."""
+        if self.fate is not Fate.CAUGHT:
+            return None
+        if self.site is None:
+            return Finding.ENDLESS.value
+        return self.mutant.original.sites[self.site].sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +132,17 @@ def mutate(program: Program, *, states_max: int, note: Note = lambda done, of: N
         judged[mutant] = _judged(mutant, found.explored(number, known), known)
         note(number + 1, len(seen))
     every = frozenset(range(len(program.sites)))
-    reached = {
-        site: found.explored(len(seen) + k, every - {site}) for k, site in enumerate(asked)
-    }
+    reached = {site: found.explored(len(seen) + k, every - {site}) for k, site in enumerate(asked)}
     clean = not original.sites
     left = [m for m in seen if judged[m].fate in SURVIVING and (clean or m.kind is not Kind.SWAP)]
     for mutant in _equivalent(left, states_max):
         judged[mutant] = replace(judged[mutant], fate=Fate.EQUIVALENT)
     if clean:
         left = [m for m in seen if judged[m].fate is Fate.SURVIVED]
-        for number in bisimilar(program, [_changed(m) for m in left], states_max=COMPARED_MAX):
-            judged[left[number]] = replace(judged[left[number]], fate=Fate.EQUIVALENT)
+        found_of = compared(program, [m.variant for m in left], states_max=COMPARED_MAX)
+        for number, finding in found_of:
+            fate = Fate.EQUIVALENT if finding is Finding.SAME else Fate.CAUGHT
+            judged[left[number]] = replace(judged[left[number]], fate=fate)
     return Mutation(
         program,
         original,
@@ -149,12 +163,6 @@ def _early(mutant: Mutant, unreached: frozenset[Place]) -> Fate | None:
     program = mutant.original
     replaced = [(b, pc) for b, pc in mutant.variant.steps if pc < len(program.bodies[b].steps)]
     return Fate.UNREACHED if unreached.issuperset(replaced) else None
-
-
-def _changed(mutant: Mutant) -> tuple[int, Variant]:
-    """The body that a mutant is of, and what is other in it."""
-    (body,) = {body for body, _ in mutant.variant.steps}
-    return body, mutant.variant
 
 
 class _Exploration:

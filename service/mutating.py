@@ -4,7 +4,6 @@ import sys
 
 from model.mutants import NOT_DERIVED, Kind
 from model.mutation import Fate, Judged, Mutation
-from model.program import Site
 from service.reading import columns, pretty
 
 PROGRESS_EVERY = 25
@@ -21,7 +20,7 @@ def show_progress(done: int, of: int) -> None:
 def mutation_lines(found: Mutation) -> list[str]:
     """Each mutant, the kinds with their counts, the score, the survivors, what is never reached."""
     sites = found.program.sites
-    rows = [(e.mutant.kind.value, _where(e), _outcome(e, sites)) for e in found.judged]
+    rows = [(e.mutant.kind.value, _where(e), _outcome(e)) for e in found.judged]
     lines = [found.program.title, "", *columns([("KIND", "WHERE", "OUTCOME"), *rows]), ""]
     counts = [("KIND", *(fate.value for fate in Fate)), *(_counts(found, kind) for kind in Kind)]
     lines += columns(counts, right=frozenset(range(1, len(Fate) + 1)))
@@ -57,7 +56,7 @@ def mutation_json(found: Mutation) -> str:
                     "line": each.mutant.line,
                     "change": each.mutant.change,
                     "outcome": each.fate.value,
-                    "violated": None if each.site is None else sites[each.site].sentence,
+                    "violated": each.violated,
                     "states": each.states,
                 }
                 for each in found.judged
@@ -81,9 +80,9 @@ def _where(judged: Judged) -> str:
     return f"{mutant.step} ({inlined}line {mutant.line}): {mutant.change}"
 
 
-def _outcome(judged: Judged, sites: tuple[Site, ...]) -> str:
-    if judged.site is not None:
-        return f"{judged.fate}: {sites[judged.site].sentence}"
+def _outcome(judged: Judged) -> str:
+    if judged.violated is not None:
+        return f"{judged.fate}: {judged.violated}"
     bounded = judged.fate is Fate.BOUNDED
     return f"{judged.fate}, {judged.states:,} states" if bounded else judged.fate.value
 

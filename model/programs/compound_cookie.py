@@ -63,9 +63,11 @@ def compound_cookie(p):
         """page_lock_anon_vma(), and PageCompound(); false, and unlocked, where there is none."""
         spin_lock(anon_vma_lock)
         if READ_ONCE(mapcount) == 0:
+            assert mapcount == 0, "a mapped huge page is not split"
             spin_unlock(anon_vma_lock)
             return False
         if READ_ONCE(flags[HEAD]) == 0:
+            assert flags[HEAD] == 0, "a mapped huge page is not split"
             spin_unlock(anon_vma_lock)
             return False
         return True

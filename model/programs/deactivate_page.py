@@ -61,6 +61,8 @@ def deactivate_page(p):
         spin_lock(lru_lock)
         if READ_ONCE(page_lru[page]):
             WRITE_ONCE(at_tail, 1)  # list_move_tail()
+        else:
+            assert page_lru[page] == 0, "a page that is on the list is not moved"
         spin_unlock(lru_lock)
         put_page(page)  # release_pages()
 

@@ -74,6 +74,7 @@ def find_get_page(p):
                 if READ_ONCE(slot) == page:
                     refs[page] += 1
                     break
+                assert slot != page, "a page is put back that is still in its slot"
                 put_page(page)
             page = rcu_dereference(slot)
         if p.lookup_rcu:

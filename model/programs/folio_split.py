@@ -69,6 +69,7 @@ def folio_split(p):
                 if READ_ONCE(entry[1]) == folio:  # xas_reload()
                     refs[folio] += 1
                     break
+                assert entry[1] != folio, "a folio is put back that is still in its slot"
                 folio_put(folio)
             folio = rcu_dereference(entry[1])
         rcu_read_unlock()

@@ -59,6 +59,7 @@ def isolate_lru_page(p):
     def isolate_lru_pages():
         spin_lock(lru_lock)
         if READ_ONCE(on_list[PAGE]) == 0:
+            assert on_list[PAGE] == 0, "a page that is on the list is left there"
             spin_unlock(lru_lock)
             return
         assert page_lru[PAGE] == 1, "VM_BUG_ON(!PageLRU(page))"

@@ -62,9 +62,11 @@ def ksm_split(p):
     def page_trans_compound_anon(page):
         """The anonymous head of a page of a huge page, or NONE."""
         if READ_ONCE(flags[page]) == 0:  # !PageTransCompound(page)
+            assert flags[page] == 0, "a huge page is taken for a single page"
             return NONE
         head = compound_trans_head(page)
         if READ_ONCE(anon[head]) == 0:
+            assert anon[head] == 0, "an anonymous page is not split"
             return NONE
         return head
 
@@ -86,6 +88,8 @@ def ksm_split(p):
         if READ_ONCE(anon[head]):
             with atomic("split_huge_page(head)"):
                 assert buddy[head] == 0, "free page split"
+        else:
+            assert anon[head] == 0, "an anonymous page is not split"
         put_page(head)
 
     @p.thread()

@@ -58,6 +58,7 @@ def kvm_adjust(p):
         """get_user_pages(): false where nothing is mapped any more."""
         spin_lock(page_table_lock)
         if READ_ONCE(pmd) == 0:
+            assert pmd == 0, "a mapped page is not pinned"
             spin_unlock(page_table_lock)
             return False
         get_page(TAIL)
@@ -68,14 +69,18 @@ def kvm_adjust(p):
 
     def mmu_notifier_retry(seq):
         if READ_ONCE(notifier_count):
+            assert notifier_count == 1, "a fault is repeated without an invalidation"
             return True
         smp_rmb()
-        changed = READ_ONCE(notifier_seq) != seq
-        return changed
+        if READ_ONCE(notifier_seq) != seq:
+            assert notifier_seq != seq, "a fault is repeated without an invalidation"
+            return True
+        return False
 
     def transparent_hugepage_adjust():
         """The page that is to be mapped: HEAD, with the reference that TAIL had."""
         if READ_ONCE(flags[TAIL]) == 0:  # !PageTransCompound()
+            assert flags[TAIL] == 0, "a huge page is mapped as a single page"
             return TAIL
         with atomic("the pin of the tail is not needed any more"):
             refs[TAIL] -= 1

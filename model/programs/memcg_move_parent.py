@@ -80,6 +80,7 @@ def memcg_move_parent(p):
         empty = READ_ONCE(on_list[PAGE]) == 0
         spin_unlock(lru_lock)
         if empty:
+            assert on_list[PAGE] == 0, "a page that is on the list is left there"
             return NONE
         if not get_page_unless_zero(PAGE):  # in mem_cgroup_move_parent()
             return NONE
@@ -89,6 +90,7 @@ def memcg_move_parent(p):
         """The same with patch 2."""
         spin_lock(lru_lock)
         if READ_ONCE(on_list[PAGE]) == 0:
+            assert on_list[PAGE] == 0, "a page that is on the list is left there"
             spin_unlock(lru_lock)
             return NONE
         if p.unless_zero:
@@ -104,9 +106,11 @@ def memcg_move_parent(p):
     def isolate_lru_page(page):
         """True where the page is off the list, with one more reference."""
         if READ_ONCE(page_lru[page]) == 0:
+            assert page_lru[page] == 0, "a page with PG_lru is not isolated"
             return False
         spin_lock(lru_lock)
         if READ_ONCE(page_lru[page]) == 0:
+            assert page_lru[page] == 0, "a page with PG_lru is not isolated"
             spin_unlock(lru_lock)
             return False
         get_page(page)

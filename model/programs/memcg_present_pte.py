@@ -50,6 +50,7 @@ def memcg_present_pte(p):
         """The mapped page with a reference, or NONE."""
         page = READ_ONCE(pte)
         if page == NONE:
+            assert pte == NONE or not p.pte_locked, "a mapped page is not moved"
             return NONE
         if p.get_page:
             get_page(page)

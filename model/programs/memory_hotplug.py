@@ -134,6 +134,7 @@ def memory_hotplug(p):
         def get_user_pages():
             spin_lock(page_table_lock)
             if READ_ONCE(pmd) == 0:
+                assert pmd == 0, "a mapped page is not pinned"
                 spin_unlock(page_table_lock)
                 return
             get_page(TAIL)

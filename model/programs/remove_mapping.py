@@ -69,7 +69,10 @@ def remove_mapping(p):
                     refs[page] += 1
                     found = 1
                 else:
+                    assert slot != page, "a page is put back that is still in its slot"
                     put_page(page)
+        else:
+            assert slot == NONE, "a page is not found that is in its slot"
         rcu_read_unlock()
         if found:
             use_and_put()

@@ -1,6 +1,8 @@
 """What several threads do around one huge page, in orders of choice: thp_split's scenario space.
 
 Result: ok
+Result: ok (first_3=unmap, splitters=1)
+Result: ok (lookups=0, first_3=unmap, splitters=1, second_1=gup, second_2=own)
 Result: violation (second_1=gup): huge page freed while referenced
 Result: violation (second_1=gup, second_2=split, tail_to_head=on, gp_cookie=on)
 Result: ok (first_3=unmap, splitters=1, second_1=gup, second_2=own, second_3=fault, design=70b50f94)
@@ -118,13 +120,16 @@ def thp_scenario(p):
         index = any_index()
         spin_lock(tree_lock)
         page = READ_ONCE(slot[index])
-        if page != NONE:
+        if page == NONE:
+            assert slot[index] == NONE, "a page is not reclaimed that is in its slot"
+        else:
             if atomic_cmpxchg(count[page], 2, 0) == 2:  # page_freeze_refs(page, 2)
                 refs[page] = 0
                 WRITE_ONCE(slot[index], NONE)  # __delete_from_page_cache()
                 spin_unlock(tree_lock)
                 free_hot_cold_page(page)
                 return
+            assert count[page] != 2, "a page that nobody uses is kept"
         spin_unlock(tree_lock)
 
     def fault():
@@ -132,6 +137,7 @@ def thp_scenario(p):
         alloc_huge_page()
         spin_lock(page_table_lock)
         if READ_ONCE(pmd) != PMD_NONE:
+            assert pmd != PMD_NONE, "a huge page is not mapped where nothing is"
             spin_unlock(page_table_lock)
             refs[HEAD] -= 1
             put_page(HEAD)

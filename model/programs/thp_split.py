@@ -168,6 +168,7 @@ def thp_split(p):
                 refs[page] += slot == page
                 if READ_ONCE(slot) == page:
                     break
+                assert slot != page, "a page is put back that is still in its slot"
                 put_stale(page)
             page = rcu_dereference(slot)
         if p.lookup_rcu:

@@ -42,6 +42,7 @@ def huge_pmd(p, mm, pages, *, cookies=False, parks=False, again=False):
         wait_event(READ_ONCE(pmd) != PMD_NONE, may_end_here=True)
         entry = lock_page_table()
         if entry == PMD_NONE:
+            assert pmd == PMD_NONE, "a mapped page is not pinned"
             spin_unlock(page_table_lock)
             return
         get_page(TAIL)
@@ -61,15 +62,18 @@ def huge_pmd(p, mm, pages, *, cookies=False, parks=False, again=False):
         entry = lock_page_table()
         if again:
             if entry == PMD_NONE:
+                assert pmd == PMD_NONE, "a mapped page is not unmapped"
                 spin_unlock(page_table_lock)
                 return
         if entry == PMD_HUGE:  # zap_huge_pmd()
+            assert pmd == PMD_HUGE, "VM_BUG_ON(!pmd_trans_huge(*pmd))"
             WRITE_ONCE(pmd, PMD_NONE)
             WRITE_ONCE(mapcount, 0)  # page_remove_rmap()
             assert page_table_lock == 1, "pmd changed without page_table_lock"
             spin_unlock(page_table_lock)
             refs[HEAD] -= 1
         else:  # zap_pte_range()
+            assert pmd == PMD_TABLE, "pmd_bad(*pmd)"
             WRITE_ONCE(pmd, PMD_NONE)
             spin_unlock(page_table_lock)
             refs[HEAD] -= 1
@@ -85,6 +89,7 @@ def huge_pmd(p, mm, pages, *, cookies=False, parks=False, again=False):
     def split_huge_page():
         spin_lock(anon_vma_lock)  # page_lock_anon_vma()
         if READ_ONCE(flags[HEAD]) == 0:  # !PageCompound()
+            assert flags[HEAD] == 0, "a huge page is not split"
             spin_unlock(anon_vma_lock)
             return
         if cookies:
@@ -93,6 +98,7 @@ def huge_pmd(p, mm, pages, *, cookies=False, parks=False, again=False):
                 synchronize_rcu(may_end_here=parks)
                 spin_lock(anon_vma_lock)
                 if READ_ONCE(flags[HEAD]) == 0:
+                    assert flags[HEAD] == 0, "a huge page is not split"
                     spin_unlock(anon_vma_lock)
                     return
             WRITE_ONCE(timestamp, 0)  # page_clear_gp_cookie()
@@ -111,6 +117,7 @@ def huge_pmd(p, mm, pages, *, cookies=False, parks=False, again=False):
         wait_event(READ_ONCE(pmd) != PMD_NONE, may_end_here=True)
         spin_lock(page_table_lock)
         if READ_ONCE(pmd) != PMD_HUGE:
+            assert pmd != PMD_HUGE, "a huge pmd is not split"
             spin_unlock(page_table_lock)
             return
         atomic_inc(count[HEAD])  # get_page()

@@ -17,6 +17,7 @@ def page_cache_lookup(pages, slot, count, put_page):
             if atomic_inc_not_zero(count[page]):  # page_cache_get_speculative()
                 if READ_ONCE(slot) == page:  # xas_reload()
                     break
+                assert slot != page, "a page is put back that is still in its slot"
                 put_page(page)
             page = rcu_dereference(slot)
         rcu_read_unlock()

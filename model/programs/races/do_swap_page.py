@@ -112,6 +112,7 @@ def do_swap_page(p):
     def shrink_folio_list():
         page = READ_ONCE(pte)
         if page == S1:
+            assert pte == S1, "a mapped page is not swapped out"
             return
         if cmpxchg(swap_map, FREE, SWAP_HAS_CACHE) != FREE:  # folio_alloc_swap()
             return

@@ -61,6 +61,7 @@ def gup_fast_collapse(p):
             may_fail()
             return
         if READ_ONCE(pte) == 0:
+            assert pte == 0, "a mapped page is not pinned"
             may_fail()
             return
         if not atomic_inc_not_zero(count):  # try_grab_folio()
@@ -69,10 +70,12 @@ def gup_fast_collapse(p):
         taken = 1
         if p.fixed:
             if READ_ONCE(pmd) != PMD_TABLE:
+                assert pmd != PMD_TABLE, "a mapped page is not pinned"
                 may_fail()
                 put_page()
                 return
         if READ_ONCE(pte) == 0:
+            assert pte == 0, "a mapped page is not pinned"
             may_fail()
             put_page()
             return

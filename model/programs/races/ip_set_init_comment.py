@@ -53,6 +53,8 @@ def ip_set_init_comment(p):
         if found != NULL:
             READ_ONCE(text[found])
             assert freed[found] == 0, "KASAN: use of a freed comment"
+        else:
+            assert comment == NULL, "a comment is not shown that is there"
         rcu_read_unlock()
 
     def kfree(old):

@@ -91,6 +91,7 @@ def try_get_compound_head(p):
                 put_page(head)
                 return
         if READ_ONCE(pte) != page:
+            assert pte != page, "a mapped page is not pinned"
             may_fail()
             put_page(head)
             return

@@ -1,5 +1,6 @@
 """Mutants that differ in what nobody sees: checks that are made again, waits that spin."""
 
+from model.bisimulation import Finding
 from model.language import *
 from model.mutants import Kind
 from model.mutation import Fate, mutate
@@ -86,3 +87,93 @@ def test_a_wait_in_a_loop_may_spin():
 
     (fate,) = fates(program_of(body, declare=sets_x), Kind.WAIT).values()
     assert fate is Fate.EQUIVALENT
+
+
+def test_a_mutant_that_comes_to_no_end_is_caught():
+    def body():
+        while READ_ONCE(x) == 0:
+            cpu_relax()
+        WRITE_ONCE(y, 1)
+
+    found = fates(program_of(body, declare=sets_x), Kind.BRANCH)
+    assert found["READ_ONCE(x) == 0", "always taken"] is Fate.CAUGHT
+    assert found["READ_ONCE(x) == 0", "never taken"] is Fate.SURVIVED
+
+
+def test_what_caught_a_mutant_without_an_end_is_said():
+    def body():
+        while READ_ONCE(x) == 0:
+            cpu_relax()
+
+    judged = mutate(program_of(body, declare=sets_x), states_max=STATES).judged
+    (endless,) = [each for each in judged if each.fate is Fate.CAUGHT]
+    assert endless.site is None and endless.violated == Finding.ENDLESS
+
+
+def sets_and_clears_x(p):
+    memory(p)
+
+    @p.thread()
+    def other():
+        WRITE_ONCE(x, 1)
+        WRITE_ONCE(x, 0)
+
+
+def test_giving_up_early_is_waiting_for_ever_where_that_is_a_fine_end():
+    """The same values in the same order, though the mutant has decided earlier."""
+
+    def body():
+        wait_event(READ_ONCE(x) == 1, may_end_here=True)
+        if READ_ONCE(x) == 1:
+            WRITE_ONCE(y, 1)
+
+    (fate,) = fates(program_of(body, declare=sets_and_clears_x), Kind.WAIT).values()
+    assert fate is Fate.EQUIVALENT
+
+
+def test_a_wait_that_some_value_depends_on_is_needed():
+    def body():
+        wait_event(READ_ONCE(x) == 1, may_end_here=True)
+        WRITE_ONCE(y, 1)
+
+    (fate,) = fates(program_of(body, declare=sets_and_clears_x), Kind.WAIT).values()
+    assert fate is Fate.SURVIVED
+
+
+def test_a_lock_around_one_access_is_not_seen():
+    """Others wait for it, and do nothing that its absence would let them do."""
+
+    def body():
+        spin_lock(lock)
+        WRITE_ONCE(y, 1)
+        spin_unlock(lock)
+
+    def declare(p):
+        memory(p)
+
+        @p.thread()
+        def other():
+            spin_lock(lock)
+            WRITE_ONCE(x, 1)
+            spin_unlock(lock)
+
+    assert set(fates(program_of(body, declare=declare), Kind.LOCK).values()) == {Fate.EQUIVALENT}
+
+
+def test_a_lock_around_two_accesses_is():
+    def body():
+        spin_lock(lock)
+        WRITE_ONCE(y, 1)
+        WRITE_ONCE(y, 0)
+        spin_unlock(lock)
+
+    def declare(p):
+        memory(p)
+
+        @p.thread()
+        def other():
+            spin_lock(lock)
+            WRITE_ONCE(x, 1)
+            spin_unlock(lock)
+
+    assert set(fates(program_of(body, declare=declare), Kind.LOCK).values()) == {Fate.SURVIVED}

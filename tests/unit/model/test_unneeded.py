@@ -66,12 +66,14 @@ def test_a_reader_is_needed_where_somebody_waits_for_grace_periods(waits):
 
             @p.thread()
             def writer():
-                synchronize_rcu()
                 WRITE_ONCE(y, 1)
+                synchronize_rcu()
+                WRITE_ONCE(y, 2)
 
     def reader():
         rcu_read_lock()
-        READ_ONCE(y)
+        WRITE_ONCE(x, 1)
+        WRITE_ONCE(x, 0)
         rcu_read_unlock()
 
     expected = Fate.SURVIVED if waits else Fate.EQUIVALENT
