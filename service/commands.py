@@ -71,14 +71,15 @@ Each mutant differs from the program in one respect: a check dropped (a branch d
 the other), two adjacent accesses swapped, an atomic read-modify-write split into a read and a
 write, a lock or an RCU read lock removed from a body, inc_not_zero as plain inc, a set instead of a
 read-modify-write, a wait that proceeds at once. It is caught where exploring it violates an oracle
-that the program itself never violates. The score is the share caught.
+that the program itself never violates, or leaves a state from which no schedule leads to an end.
+The score is the share caught.
 
 Left out of the score are only the barriers, which sequential consistency cannot show, mutants of
 steps that no execution reaches, and mutants that the explorer proves equivalent: in every reachable
 state, what was mutated does what it did; no thread can tell in which order two accesses were made;
-nobody ever waits for the lock; or what others and the oracles see is the same, step by step
-(branching bisimulation). A mutant with more than --states states is bounded, and counts as a
-survivor. Not derived: what `with atomic():` does at once is not split, orderings are not weakened,
+nobody ever waits for the lock; or the values of all that the program declares, its asserts and its
+ends are the same (branching bisimulation, or sequence by sequence). A mutant with more than
+--states states is bounded, and counts as a survivor. Not derived: what `with atomic():` does at once is not split, orderings are not weakened,
 no trylock is removed.
 
 With --all, the library, over all cores: each program in every configuration that the Result: lines

@@ -8,7 +8,7 @@ from model.mutants import Kind
 from model.mutation import Fate, mutate
 
 STATES_MAX = 100_000
-SCORE_MIN = 0.85
+SCORE_MIN = 0.90
 TAKE_LONG = (
     "thp_split",
     "thp_scenario",

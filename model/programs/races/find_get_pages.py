@@ -71,14 +71,17 @@ def find_get_pages(p):
             if page == NULL:
                 return NULL
             if page == RETRY:  # radix_tree_deref_retry()
+                assert slots[0] == RETRY, "a lookup begins anew where no mark says so"
                 slot = rcu_dereference(rnode)
             elif not atomic_inc_not_zero(count):
                 look_again(slot, page)
             else:
                 assert page == PAGE, "a reference is taken on what is no page"
+                assert count > 1, "a reference is taken on a page that is frozen"
                 now = radix_tree_deref_slot(slot)
                 if now == page:
                     return page
+                assert now != page, "a page is put back that is still in its slot"
                 atomic_dec(count)
         return NULL
 

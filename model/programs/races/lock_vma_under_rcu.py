@@ -71,8 +71,11 @@ def lock_vma_under_rcu(p):
         mm = READ_ONCE(vm_mm)
         left = atomic_dec_return_release(vm_refcnt)  # __refcount_dec_and_test()
         if left >= VMA_LOCK_OFFSET and left <= VMA_LOCK_OFFSET + 1:  # is_vma_writer_only()
+            assert vm_refcnt >= VMA_LOCK_OFFSET, "a writer is woken, and none waits"
             WRITE_ONCE(vma_writer_wait[mm], 0)  # rcuwait_wake_up()
             assert mm_count[mm] != 0, "KASAN: use of a freed struct mm_struct"
+        else:
+            assert vm_refcnt != VMA_LOCK_OFFSET, "a writer waits, and is not woken"
 
     @p.thread()
     def lock_vma():

@@ -52,6 +52,8 @@ def usb_kill_urb(p):
         if p.fixed:
             smp_mb__after_atomic()
         if atomic_read(use_count) != 0:  # wait_event(), with the barrier of its own
+            assert use_count != 0, "usb_kill_urb() sleeps, and the urb is not in use"
+            assert reject != 0, "usb_kill_urb() sleeps before the urb is rejected"
             spin_lock(wait_lock)  # prepare_to_wait_event()
             WRITE_ONCE(queued, 1)
             assert wait_lock == 1, "wait queue changed without its lock"
