@@ -79,8 +79,8 @@ steps that no execution reaches, and mutants that the explorer proves equivalent
 state, what was mutated does what it did; no thread can tell in which order two accesses were made;
 nobody ever waits for the lock; or the values of all that the program declares, its asserts and its
 ends are the same (branching bisimulation, or sequence by sequence). A mutant with more than
---states states is bounded, and counts as a survivor. Not derived: what `with atomic():` does at once is not split, orderings are not weakened,
-no trylock is removed.
+--states states is bounded, and counts as a survivor. Not derived: what `with atomic():` does at
+once is not split, orderings are not weakened, no trylock is removed.
 
 With --all, the library, over all cores: each program in every configuration that the Result: lines
 of its header call clean. A mutant is caught where one of these catches it.
