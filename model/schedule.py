@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -19,3 +20,8 @@ Schedule = tuple[Pick, ...]
 def to_lists(schedule: Schedule) -> list[list[object]]:
     """A schedule as JSON-ready lists: [thread, choice, …] a step."""
     return [[pick.thread, *pick.choices] for pick in schedule]
+
+
+def from_lists(lists: Sequence[Sequence[int]]) -> Schedule:
+    """The schedule that `to_lists` was given."""
+    return tuple(Pick(thread, tuple(choices)) for thread, *choices in lists)

@@ -100,12 +100,15 @@ def exit_code_of(error: Exception) -> int | None:
     from service.serve_command import CannotServe
     from storage.access import TokenError
     from storage.errors import (
+        BaselineError,
         CampaignBusy,
+        LifeError,
         NotResumable,
         StorageError,
         UnknownCampaign,
         UnknownFailure,
         UnknownProgram,
+        WebhookError,
     )
     from storage.sources import SourceError
 
@@ -127,6 +130,9 @@ def exit_code_of(error: Exception) -> int | None:
         RemoteRefused: USAGE,
         CannotServe: INFRASTRUCTURE,
         RemoteFailed: INFRASTRUCTURE,
+        LifeError: USAGE,
+        BaselineError: USAGE,
+        WebhookError: USAGE,
         StorageError: INFRASTRUCTURE,
     }
     return next((code for kind, code in codes.items() if isinstance(error, kind)), None)

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from service.life_commands import register as register_life
+from service.retaining import GC_HELP, gc_command
 from service.serve_command import SERVE_HELP, serve_command
+from service.status_commands import register as register_status
 from service.token_commands import register as register_tokens
 
 Db = Annotated[str, typer.Option("--db", envvar="GRACEFUZZ_DB", help="The database to read.")]
@@ -107,6 +109,8 @@ Examples:
 
   gracefuzz failures list
 
+  gracefuzz failures list --status regressed
+
   gracefuzz failures list --program thp_split --json
 """
 
@@ -175,11 +179,13 @@ def register(app: typer.Typer) -> None:
     failures.command("show", help=FAILURE_HELP)(failures_show)
     failures.command("replay", help=REPLAY_HELP)(failures_replay)
     register_life(failures)
+    register_status(failures)
     app.add_typer(failures, name="failures")
     campaigns = typer.Typer(help="What was executed.", no_args_is_help=True, rich_markup_mode=None)
     campaigns.command("list", help=CAMPAIGNS_HELP)(campaigns_list)
     campaigns.command("show", help=CAMPAIGN_HELP)(campaigns_show)
     app.add_typer(campaigns, name="campaigns")
+    app.command("gc", help=GC_HELP)(gc_command)
     app.command("serve", help=SERVE_HELP)(serve_command)
     register_tokens(app)
 
@@ -291,23 +297,30 @@ def _mutate_program(program: str, param: list[str], states: int, *, as_json: boo
 
 def failures_list(
     program: Annotated[str | None, typer.Option(help="Of this program only.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="open, fixed, regressed, invalid or duplicate.")
+    ] = None,
     db: Db = DB_DEFAULT,
     server: Server = None,
     as_json: Json = False,
 ) -> None:
     """All failures."""
-    if server is not None:
-        from service.failures import failures_json, failures_lines
-        from service.remote import remote_failures
-
-        given = remote_failures(server, program=program)
-        return _print(failures_json(given) if as_json else failures_lines(given, database=server))
     from service.failures import failures_json, failures_lines
     from service.reading import existing_database
     from storage.failures import list_failures
+    from storage.tables import FailureStatus
 
+    known = [each.value for each in FailureStatus]
+    if status is not None and status not in known:
+        raise typer.BadParameter(f"{status!r} is none of {', '.join(known)}")
+    if server is not None:
+        from service.remote import remote_failures
+
+        given = remote_failures(server, program=program, status=status)
+        return _print(failures_json(given) if as_json else failures_lines(given, database=server))
+    wanted = None if status is None else FailureStatus(status)
     with existing_database(db) as database, database.read() as session:
-        found = list_failures(session, program=program)
+        found = list_failures(session, program=program, status=wanted)
     _print(failures_json(found) if as_json else failures_lines(found, database=db))
 
 

@@ -48,11 +48,12 @@ def failures_lines(found: Sequence[FailureSummary], *, database: str) -> list[st
     """One line a failure."""
     if not found:
         return [f"no failure is stored in {database}"]
-    head = ("#", "program", "steps", "preempt.", "sightings", "last seen", "oracle")
+    head = ("#", "program", "status", "steps", "preempt.", "sightings", "last seen", "oracle")
     rows = [
         (
             str(each.failure_id),
             each.program_name,
+            each.status.value,
             str(each.steps),
             str(each.preemptions),
             str(each.sightings_count),
@@ -63,7 +64,7 @@ def failures_lines(found: Sequence[FailureSummary], *, database: str) -> list[st
     ]
     newest = found[0].failure_id
     see = f"gracefuzz failures show {newest}{option_for(database)}"
-    return [*columns([head, *rows], right=frozenset({0, 2, 3, 4})), "", f"see one:  {see}"]
+    return [*columns([head, *rows], right=frozenset({0, 3, 4, 5})), "", f"see one:  {see}"]
 
 
 def failures_json(found: Sequence[FailureSummary]) -> str:
@@ -101,6 +102,7 @@ def failure_lines(loaded: LoadedFailure, *, database: str) -> list[str]:
         f"fingerprint {record.fingerprint[:FINGERPRINT_SHOWN]}",
         f"oracle      {record.oracle}: {record.sentence}",
         f"at step     {record.step_label}",
+        f"status      {_status(failure)}",
         f"minimal     {counted(record.steps, 'step')}, "
         f"{counted(record.preemptions, 'preemption')}, "
         f"{counted(record.switches, 'context switch')}, {counted(record.threads, 'thread')}; "
@@ -129,6 +131,9 @@ def failure_object(loaded: LoadedFailure) -> dict[str, object]:
         "parameters": json.loads(loaded.program.parameters),
         "ir_hash": record.ir_hash,
         "status": failure.status.value,
+        "duplicate_of": failure.duplicate_of,
+        "verdict": failure.verdict,
+        "checked_at": None if failure.checked_at is None else failure.checked_at.isoformat(),
         "fingerprint": record.fingerprint,
         "oracle": record.oracle,
         "sentence": record.sentence,
@@ -162,6 +167,15 @@ def failures_document(failures: Sequence[LoadedFailure]) -> str:
             "failures": [failure_object(each) for each in failures],
         }
     )
+
+
+def _status(failure: StoredFailure) -> str:
+    """The status, and what the last recheck said."""
+    of = "" if failure.duplicate_of is None else f" of failure {failure.duplicate_of}"
+    asked = ""
+    if failure.checked_at is not None:
+        asked = f"; {failure.verdict} when asked {failure.checked_at:%Y-%m-%d %H:%M}"
+    return f"{failure.status.value}{of}{asked}"
 
 
 def counted(count: int, word: str) -> str:

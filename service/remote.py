@@ -39,9 +39,12 @@ def remote(server: str, path: str, *, as_json: bool, **query: str | list[str] | 
     return pretty(json.loads(text)) if as_json else text.rstrip("\n")
 
 
-def remote_failures(server: str, *, program: str | None) -> tuple[FailureSummary, ...]:
+def remote_failures(
+    server: str, *, program: str | None, status: str | None = None
+) -> tuple[FailureSummary, ...]:
     """All failures, page after page."""
-    return tuple(_failures(server, _path("failures", {"program": program, "limit": str(PAGE)})))
+    query = {"program": program, "status": status, "limit": str(PAGE)}
+    return tuple(_failures(server, _path("failures", query)))
 
 
 def part(text: str | int) -> str:

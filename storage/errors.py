@@ -28,6 +28,18 @@ class UnknownFailure(StorageError):
     """No failure has this number."""
 
 
+class LifeError(StorageError):
+    """What was asked of a failure does not fit its state."""
+
+
+class BaselineError(StorageError):
+    """There is no such baseline, or it cannot be read."""
+
+
+class WebhookError(StorageError):
+    """A webhook cannot be used as it was given."""
+
+
 class CampaignBusy(StorageError):
     """Another process coordinates the campaign."""
 

@@ -6,9 +6,11 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from storage.errors import UnknownFailure
+from storage.failure_rows import failure_row, is_later_version, split_off
 from storage.ledger_tables import LeaseRow, LeaseState
+from storage.lives import set_status
 from storage.once import insert_once
+from storage.outbox import Occasion, enqueue
 from storage.tables import FailureRow, FailureStatus, SightingRow
 
 # Schedules kept for one failure in one campaign, and in all; more of them show nothing new.
@@ -55,11 +57,12 @@ class SightingRecord:
 
 @dataclass(frozen=True, slots=True)
 class RecordedSighting:
-    """What recording a sighting changed."""
+    """What recording a sighting changed; `has_regressed` where the failure had been fixed."""
 
     failure_id: int
     is_new_failure: bool
     is_new_sighting: bool
+    has_regressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class FailureSummary:
 
 @dataclass(frozen=True, slots=True)
 class StoredFailure:
-    """All that is known of a failure."""
+    """All that is known of a failure; `verdict` is that of its last recheck."""
 
     failure_id: int
     record: FailureRecord
@@ -96,6 +99,9 @@ class StoredFailure:
     created_at: datetime
     first_seen_at: datetime
     last_seen_at: datetime
+    duplicate_of: int | None = None
+    checked_at: datetime | None = None
+    verdict: str | None = None
 
 
 def record_sighting(
@@ -114,6 +120,8 @@ def record_sighting(
     query = select(FailureRow).where(FailureRow.fingerprint == failure.fingerprint)
     locked = query.with_for_update().execution_options(populate_existing=True)
     row = session.scalars(locked).one()
+    own = split_off(session, row.id, sighting.ir_hash)
+    row = row if own is None else failure_row(session, own, lock=True)
     assert row.program_name == failure.program_name, "a fingerprint includes the program's name"
     is_new_sighting = _store_sighting(session, row, sighting)
     if is_new_sighting:
@@ -121,9 +129,10 @@ def record_sighting(
         row.last_seen_at = max(row.last_seen_at, now)
     assert is_new_sighting or not is_new_failure, "a new failure has no earlier sighting"
     session.flush()
-    return RecordedSighting(
-        failure_id=row.id, is_new_failure=is_new_failure, is_new_sighting=is_new_sighting
-    )
+    if is_new_failure:
+        enqueue(session, row.id, Occasion.NEW, now=now)
+    has_regressed = is_new_sighting and _has_regressed(session, row, sighting, now=now)
+    return RecordedSighting(row.id, is_new_failure, is_new_sighting, has_regressed)
 
 
 def list_failures(
@@ -140,7 +149,7 @@ def list_failures(
 
 def get_failure(session: Session, failure_id: int) -> StoredFailure:
     """The failure with this number; raises `UnknownFailure`."""
-    row = _failure_row(session, failure_id)
+    row = failure_row(session, failure_id)
     names = FailureRecord.__dataclass_fields__
     return StoredFailure(
         failure_id=row.id,
@@ -153,6 +162,9 @@ def get_failure(session: Session, failure_id: int) -> StoredFailure:
         created_at=row.created_at,
         first_seen_at=row.first_seen_at,
         last_seen_at=row.last_seen_at,
+        duplicate_of=row.duplicate_of,
+        checked_at=row.checked_at,
+        verdict=row.verdict,
     )
 
 
@@ -163,7 +175,7 @@ def find_failure(session: Session, fingerprint: str) -> int | None:
 
 def list_sightings(session: Session, failure_id: int) -> tuple[SightingRecord, ...]:
     """The sightings of a failure that keep their schedule, oldest first."""
-    _failure_row(session, failure_id)
+    failure_row(session, failure_id)
     query = select(SightingRow).where(SightingRow.failure_id == failure_id)
     return tuple(
         SightingRecord(
@@ -199,6 +211,19 @@ def _first_values(
     }
 
 
+def _has_regressed(
+    session: Session, row: FailureRow, sighting: SightingRecord, *, now: datetime
+) -> bool:
+    """Make a fixed failure `regressed` where a later version of its program shows it."""
+    if row.status is not FailureStatus.FIXED or not is_later_version(
+        session, row, sighting.ir_hash, sighting.campaign_id
+    ):
+        return False
+    why = f"found again in a later version of its program, {sighting.ir_hash[:8]}"
+    actor = f"campaign {sighting.campaign_id}"
+    return set_status(session, row.id, FailureStatus.REGRESSED, actor=actor, why=why, now=now)
+
+
 def _store_sighting(session: Session, failure: FailureRow, sighting: SightingRecord) -> bool:
     """Insert the sighting, without its schedule once enough are kept; say whether it counts."""
     kept = select(func.count()).where(
@@ -229,15 +254,6 @@ def _is_held(session: Session, *, campaign_id: int, block: int) -> bool:
         LeaseRow.first_block + LeaseRow.blocks > block,
     )
     return session.scalar(lease.limit(1)) is not None
-
-
-def _failure_row(session: Session, failure_id: int) -> FailureRow:
-    row = session.get(FailureRow, failure_id)
-    if row is None:
-        raise UnknownFailure(
-            f"no failure has the number {failure_id}\n    list them to see which there are"
-        )
-    return row
 
 
 def summary_of(row: FailureRow) -> FailureSummary:

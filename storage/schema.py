@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from storage import access_tables, ledger_tables, life_tables, tables
+from storage import access_tables, ledger_tables, life_tables, outbox_tables, tables
 from storage.base import Base
 from storage.errors import StorageError
 from storage.migrations import REVISIONS
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 # Importing a module declares its tables, all on one metadata.
-DECLARED_IN = (tables, ledger_tables, life_tables, access_tables)
+DECLARED_IN = (tables, ledger_tables, life_tables, access_tables, outbox_tables)
 JOURNAL_SECONDS_MAX = 30.0
 # PostgreSQL's advisory lock under which tables are made and migrated, and campaigns' numbers are
 # those beside it: `storage.claims`.

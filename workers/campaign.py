@@ -292,7 +292,13 @@ class Coordinator:
         if number in self._progress.failures or number in self.order.excluded_failures:
             return
         ordinal = self._backlog.ordinals[minimal.signature]
-        failure = FoundFailure(number, recorded.is_new_failure, minimal, ordinal)
+        failure = FoundFailure(
+            number,
+            recorded.is_new_failure,
+            minimal,
+            ordinal,
+            has_regressed=recorded.has_regressed,
+        )
         self._progress.failures[number] = failure
         if failure.is_new:
             self._progress.last_new_timestamp_seconds = time.time()

@@ -1,4 +1,4 @@
-"""The commands that `workers` adds to `gracefuzz`: `fuzz`, `verify`, `matrix`, `bench`."""
+"""What `workers` adds to `gracefuzz`: `fuzz`, `verify`, `matrix`, `webhook`, `bench`."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workers import fuzz_command, matrix_command, verify_command
+from workers import fuzz_command, matrix_command, verify_command, webhook_command
 
 INFRASTRUCTURE = 3
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     fuzz_command.register(app)
     verify_command.register(app)
     matrix_command.register(app)
+    webhook_command.register(app)
     app.command("bench", help=BENCH_HELP)(bench_command)
 
 

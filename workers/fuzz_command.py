@@ -41,6 +41,10 @@ Exit codes: 0 clean, 1 violations found, 2 wrong usage or a wrong program, 3 gra
 surroundings failed. Failures passed over with --exclude do not count. The same seed gives the same
 executions, on every machine.
 
+With --fail-on new, only failures count that the database did not have, and fixed ones that show
+again. With --baseline besides, those count that are not in it: a name that `failures baseline` has
+stored, or a file that it has written, for CI without a database.
+
 With --hint, FILE holds an interleaving: columns, as `failures show` prints them, or `thread: step`
 lines. Steps may be left out. It is followed, then executions around it are tried; what violates is
 minimized, printed and stored, and otherwise the campaign goes on as without a hint.
@@ -81,6 +85,8 @@ Examples:
   gracefuzz fuzz remove_mapping --scheduler exhaustive:c=1
 
   gracefuzz fuzz thp_split --exclude 1 --fail-on new --time 10m
+
+  gracefuzz fuzz ./my_lock.py --fail-on new --baseline known.json
 
   gracefuzz fuzz thp_split --seed 1 --block 0
 """
@@ -139,6 +145,10 @@ Location = Annotated[
 Excluded = Annotated[
     list[int] | None, typer.Option(metavar="FAILURE", help="Pass over it; repeatable.")
 ]
+Baseline = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|FILE", help="With --fail-on new: what is known and not new."),
+]
 FailingOn = Annotated[
     FailOn, typer.Option(help="Exit with 1 for any failure, or for new ones only.")
 ]
@@ -172,6 +182,7 @@ def fuzz_command(
     db: Location = "gracefuzz.db",
     exclude: Excluded = None,
     fail_on: FailingOn = FailOn.ANY,
+    baseline: Baseline = None,
     metrics_port: MetricsPort = None,
     hint: HintFile = None,
     again: AgainNumber = None,
@@ -190,6 +201,8 @@ def fuzz_command(
     from workers.starting import Wish, start
 
     wanted(scheduler)
+    if baseline is not None and fail_on is not FailOn.NEW:
+        raise typer.BadParameter("--baseline says what is not new: it needs --fail-on new")
     _refuse(
         scheduler=scheduler, opened=opened, block=block, blocks=blocks, hint=hint, again=again
     )
@@ -212,6 +225,7 @@ def fuzz_command(
         database=db,
         excluded_failures=tuple(dict.fromkeys(exclude or [])),
         only_new=fail_on is FailOn.NEW,
+        baseline=baseline,
         metrics_port=metrics_port,
         as_json=as_json,
         hint=hint,

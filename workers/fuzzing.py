@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import typer
@@ -21,6 +22,7 @@ from model.program_json import from_json, to_json
 from model.schedulers.exhaustive import exhaustive_named
 from model.schedulers.wanted import settled
 from model.stored_schedule import reconstruct
+from storage.baselines import is_file, load_baseline, read_baseline
 from storage.failures import get_failure
 from storage.programs import get_program
 from storage.session import Database, open_database
@@ -37,6 +39,7 @@ from workers.display import (
 )
 from workers.local_pool import LocalPool
 from workers.minimizer import Minimizer
+from workers.notifying import notified
 from workers.pool import Pool
 from workers.progress import Ending, FoundFailure, Progress, Verdict
 from workers.report import report_json
@@ -79,8 +82,10 @@ def fuzz(wish: Wish, program: Program, source: str, minimizer: Minimizer | None 
             order = order_again(order, database, wish.again)
         elif exhaustive_named(order.scheduler) is not None:
             order = exhausting(order)
+        known = known_in(database, wish.baseline)
         excluded = excluded_pairs(database, program, wish.excluded_failures)
         console = Console(stderr=True, highlight=False)
+        stack.enter_context(notified(wish.database))
         publish = publisher(stack, program, console, port=wish.metrics_port)
         # The only block of a campaign is always sampled.
         every = SAMPLED_EVERY if wish.block is None else 1
@@ -100,7 +105,7 @@ def fuzz(wish: Wish, program: Program, source: str, minimizer: Minimizer | None 
             report = Coordinator(
                 database, pool, order, watcher, lambda: stop.is_requested
             ).execute()
-    return conclude(wish, order, report, title)
+    return conclude(wish, order, report, title, known)
 
 
 def exhausting(order: Order) -> Order:
@@ -114,9 +119,25 @@ def exhausting(order: Order) -> Order:
     return order
 
 
-def conclude(wish: Wish, order: Order, report: CampaignReport, title: Title) -> Verdict:
+def known_in(database: Database, baseline: str | None) -> frozenset[str] | None:
+    """The fingerprints that a baseline holds, by its name or its file. Raises BaselineError."""
+    if baseline is None:
+        return None
+    if is_file(baseline):
+        return read_baseline(Path(baseline).expanduser())
+    with database.read() as session:
+        return load_baseline(session, baseline)
+
+
+def conclude(
+    wish: Wish,
+    order: Order,
+    report: CampaignReport,
+    title: Title,
+    known: frozenset[str] | None = None,
+) -> Verdict:
     """Print the last screen, or the JSON object, and give the exit code."""
-    verdict = report.progress.verdict(only_new=wish.only_new)
+    verdict = report.progress.verdict(only_new=wish.only_new, known=known)
     if wish.as_json:
         print(report_json(report, order, database=wish.database, verdict=verdict))
     else:

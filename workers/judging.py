@@ -19,6 +19,7 @@ from workers.matrix_json import matrix_json
 from workers.matrix_picture import page_of, svg_of
 from workers.matrix_record import MatrixRecord
 from workers.matrix_text import failures_of, markdown_of, print_table
+from workers.notifying import notified
 from workers.progress import Verdict
 from workers.stopping import StopRequest
 
@@ -52,6 +53,7 @@ def judge_series(wish: MatrixWish) -> Verdict:
     with ExitStack() as stack:
         stack.enter_context(stop.listening())
         database = stack.enter_context(open_database(wish.database))
+        stack.enter_context(notified(wish.database))
         record = MatrixRecord(database, wish.seed, wish.blocks_max, wish.memory)
         pool = stack.enter_context(open_cell_pool(wish.workers))
         screen = stack.enter_context(watched(Console(stderr=True, highlight=False)))

@@ -50,7 +50,7 @@ class FoundFailure:
     """A failure that this campaign has shown; `is_new` where no campaign had before.
 
     `ordinal`: how many schedules the campaign had executed when it showed. `where`: which features
-    of a scenario space it needs; None outside of one.
+    of a scenario space it needs; None outside of one. `has_regressed`: it had been fixed.
     """
 
     failure_id: int
@@ -58,6 +58,7 @@ class FoundFailure:
     minimal: Minimized
     ordinal: int
     where: str | None = None
+    has_regressed: bool = False
 
 
 @dataclass(slots=True)
@@ -117,10 +118,20 @@ class Progress:
         """Violations that made no new failure. A failure may be stored before its lease counts."""
         return max(0, self.violations - self.new_failures)
 
-    def verdict(self, *, only_new: bool) -> Verdict:
-        """What the exit code says. A result that cannot be trusted is never called clean."""
-        found = self.new_failures if only_new else len(self.failures)
-        if found:
+    def verdict(self, *, only_new: bool, known: frozenset[str] | None = None) -> Verdict:
+        """What the exit code says. A result that cannot be trusted is never called clean.
+
+        With `only_new`, failures count that no campaign had shown before, or whose fingerprint is
+        not `known`, where that is given; and those that had been fixed.
+        """
+        counting = [
+            each
+            for each in self.failures.values()
+            if not only_new
+            or each.has_regressed
+            or (each.is_new if known is None else each.minimal.fingerprint not in known)
+        ]
+        if counting:
             return Verdict.VIOLATIONS
         if self.disagreements or self.quarantined or self.blocks == 0:
             return Verdict.INFRASTRUCTURE

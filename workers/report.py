@@ -69,6 +69,7 @@ def failure_object(found: FoundFailure) -> dict[str, object]:
     return {
         "failure": found.failure_id,
         "new": found.is_new,
+        "regressed": found.has_regressed,
         "fingerprint": minimal.fingerprint,
         "oracle": minimal.oracle,
         "sentence": minimal.sentence,

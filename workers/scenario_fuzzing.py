@@ -18,7 +18,15 @@ from storage.session import open_database
 from storage.sources import compile_source, text_of
 from workers.campaign import Budget
 from workers.display import Title, last_lines, lines_of, styled, watched
-from workers.fuzzing import Watcher, excluded_pairs, open_pool, publisher, say_if_worthless
+from workers.fuzzing import (
+    Watcher,
+    excluded_pairs,
+    known_in,
+    open_pool,
+    publisher,
+    say_if_worthless,
+)
+from workers.notifying import notified
 from workers.progress import Ending, Progress, Verdict
 from workers.report import failure_object
 from workers.scenario_progress import ScenarioProgress, Tried, space_lines
@@ -42,6 +50,8 @@ def fuzz_space(wish: Wish, source: ProgramSource) -> Verdict:
         stack.enter_context(stop.listening())
         stack.enter_context(hypothesis_folder())
         database = stack.enter_context(open_database(wish.database))
+        known = known_in(database, wish.baseline)
+        stack.enter_context(notified(wish.database))
         order = ScenarioOrder(
             space,
             text_of(source),
@@ -78,7 +88,7 @@ def fuzz_space(wish: Wish, source: ProgramSource) -> Verdict:
                 database, pool, order, budget, progress, watcher, lambda: stop.is_requested
             ).execute()
         seconds = time.monotonic() - begun
-    verdict = progress.totals.verdict(only_new=wish.only_new)
+    verdict = progress.totals.verdict(only_new=wish.only_new, known=known)
     progress.doing = ""
     if wish.as_json:
         print(space_json(wish, order, progress, ending, verdict=verdict, seconds=seconds))

@@ -21,7 +21,8 @@ class Wish:
     """What was asked for on the command line, with its units settled.
 
     `opened` are the parameters that may vary, `blocks` what is executed of each configuration;
-    `again` is the campaign that is to be executed once more.
+    `again` is the campaign that is to be executed once more, `baseline` names
+    what is known and not new: a stored baseline, or a file.
     """
 
     program: str
@@ -38,6 +39,7 @@ class Wish:
     database: str
     excluded_failures: tuple[int, ...]
     only_new: bool
+    baseline: str | None
     metrics_port: int | None
     as_json: bool
     hint: Path | None = None

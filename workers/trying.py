@@ -232,7 +232,14 @@ class Trying:
         if number in failures or number in self.order.excluded_failures:
             return
         where = features_sentence(self.order.space, tried.configuration)
-        found = FoundFailure(number, recorded.is_new_failure, minimal, violation.ordinal, where)
+        found = FoundFailure(
+            number,
+            recorded.is_new_failure,
+            minimal,
+            violation.ordinal,
+            where,
+            recorded.has_regressed,
+        )
         failures[number] = found
         if found.is_new:
             self.progress.totals.last_new_timestamp_seconds = time.time()

@@ -22,6 +22,7 @@ from storage.session import Database, open_database
 from storage.sources import compile_source, find_source, text_of
 from storage.verifications import StoredVerification, VerificationPlan
 from workers.display import LiveScreen, failure_line, styled, watched
+from workers.notifying import notified
 from workers.progress import FoundFailure, Verdict
 from workers.recording import CampaignRecord
 from workers.stopping import StopRequest
@@ -78,6 +79,7 @@ def verify(wish: VerifyWish) -> Verdict:
             program = compile_source(source, wish.parameters)
         stack.enter_context(stop.listening())
         database = stack.enter_context(open_database(wish.database))
+        stack.enter_context(notified(wish.database))
         if wish.resume is None:
             assert program is not None
             begun = start(wish, database, program, source=text_of(source))
