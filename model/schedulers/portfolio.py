@@ -32,7 +32,8 @@ from model.schedulers.scheduler import SchedulerError
 Hashes = NDArray[np.uint64]
 
 PORTFOLIO = "portfolio"
-ARMS = ("surw", "pos", "preemption_bounded", "pct", "urw", "uniform_walk")
+# What is compiled soonest and finds most comes first: of 100 threads, seconds are waited for.
+ARMS = ("preemption_bounded", "surw", "pos", "pct", "urw", "uniform_walk")
 ARMS_MAX = 8
 ROUNDS = 3
 TURNS_COUNTED = 4

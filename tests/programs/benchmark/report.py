@@ -10,6 +10,9 @@ Executions end side by side, short ones first, so that the first to end says lit
 it takes. All that a block starts end in it, and all are alike: which of n fail is any subset, as
 likely as any other of its size. The first failing one is therefore drawn, by the seed, from their
 number. Seconds are those of whole blocks.
+
+The portfolio executes whole blocks as a campaign does, and its seconds are all that a first
+violation takes on one core: compiling is among them, of each scheduler when it is first chosen.
 """
 
 from __future__ import annotations
@@ -28,23 +31,17 @@ from rich.table import Table
 
 from model.circuit.block import Engine
 from model.schedulers.named import SCHEDULERS, scheduler_named
+from model.schedulers.portfolio import PORTFOLIO
 from model.schedulers.scheduler import SchedulerError
+from tests.programs.benchmark.portfolio import Attempt, PortfolioSearch
 from tests.programs.benchmark.table import BENCHMARKS, PUBLISHED, Benchmark
 
 PASSES = 1024
 SEEDS = 20
 SCHEDULES_MAX = 1_000_000
 SECONDS_MAX = 0.5
+PORTFOLIO_SECONDS_MAX = 60.0
 HEADINGS = ("program", "scheduler", "schedules (quartiles)", "seconds", "found", "compiled in")
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What one seed needed; where it gave up, what it executed without a violation."""
-
-    schedules: int
-    seconds: float
-    found: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +103,15 @@ def cell(
     return Cell(benchmark.name, scheduler, compile_seconds, attempts)
 
 
+def portfolio_cell(benchmark: Benchmark, *, seeds: int, seconds_max: float) -> Cell:
+    """The same of the portfolio, whose seconds hold those of compiling what was chosen."""
+    search = PortfolioSearch(benchmark.program)
+    attempts = tuple(
+        search.first_violation(seed=seed, seconds_max=seconds_max) for seed in range(1, seeds + 1)
+    )
+    return Cell(benchmark.name, PORTFOLIO, search.compile_seconds, attempts)
+
+
 def print_report(cells: list[Cell], *, markdown: bool) -> None:
     """The measured cells, then the published means; as tables, or in Markdown."""
     published = [(b.name, *b.published) for b in BENCHMARKS if b.published]
@@ -150,13 +156,19 @@ def main() -> None:
         parser.error("--seeds: at least one")
     for name in given.scheduler or ():
         try:
-            scheduler_named(name)
+            if name != PORTFOLIO:
+                scheduler_named(name)
         except SchedulerError as error:
             parser.error(str(error))
     chosen = [b for b in BENCHMARKS if b.name in (given.program or names)]
-    pairs = [(b, name) for b in chosen for name in given.scheduler or SCHEDULERS]
+    pairs = [(b, name) for b in chosen for name in given.scheduler or (*SCHEDULERS, PORTFOLIO)]
     cells = []
     for benchmark, name in track(pairs, "measuring", console=Console(stderr=True)):
+        if name == PORTFOLIO:
+            cells.append(
+                portfolio_cell(benchmark, seeds=given.seeds, seconds_max=PORTFOLIO_SECONDS_MAX)
+            )
+            continue
         try:
             cells.append(
                 cell(
