@@ -262,6 +262,13 @@ class Program:
         return digest(self)
 
     @cached_property
+    def json(self) -> str:
+        """The program as one line of JSON, made once."""
+        from model.program_json import to_json
+
+        return to_json(self)
+
+    @cached_property
     def folded_hash(self) -> str:
         """The hash without the parameters: equal where different values fold to the same steps."""
         return replace(self, parameters=()).hash

@@ -18,7 +18,7 @@ from model.circuit.native import vector_name
 from model.interpreter import replay
 from model.known import Pairs, conflicting_pairs
 from model.program import Program
-from model.program_json import from_json, to_json
+from model.program_json import from_json
 from model.schedulers.exhaustive import exhaustive_named
 from model.schedulers.wanted import settled
 from model.stored_schedule import reconstruct
@@ -43,7 +43,7 @@ from workers.notifying import notified
 from workers.pool import Pool
 from workers.progress import Ending, FoundFailure, Progress, Verdict
 from workers.report import report_json
-from workers.shards import SAMPLED_EVERY, ShardSpec, exhaustive_engine_of
+from workers.shards import SAMPLED_EVERY, ShardSpec, already_read, exhaustive_engine_of
 from workers.starting import Wish
 from workers.stopping import StopRequest
 
@@ -89,7 +89,7 @@ def fuzz(wish: Wish, program: Program, source: str, minimizer: Minimizer | None 
         publish = publisher(stack, program, console, port=wish.metrics_port)
         # The only block of a campaign is always sampled.
         every = SAMPLED_EVERY if wish.block is None else 1
-        spec = ShardSpec(to_json(program), wish.seed, excluded, order.scheduler, every)
+        spec = ShardSpec(already_read(program), wish.seed, excluded, order.scheduler, every)
         pool = stack.enter_context(closing(open_pool(spec, minimizer, workers=wish.workers)))
         stop.listen()
         title = Title(
@@ -110,7 +110,7 @@ def fuzz(wish: Wish, program: Program, source: str, minimizer: Minimizer | None 
 
 def exhausting(order: Order) -> Order:
     """The order with all blocks that there are. Raises BadParameter for one that there is not."""
-    blocks = exhaustive_engine_of(to_json(order.program), order.scheduler).blocks
+    blocks = exhaustive_engine_of(order.program.json, order.scheduler).blocks
     block = order.budget.block
     if block is None:
         return replace(order, blocks=range(blocks), ending=Ending.ALL_SCHEDULES)

@@ -19,7 +19,8 @@ from storage.campaigns import HINT
 from storage.session import open_database
 from storage.sources import SourceError
 from storage.tables import CampaignState
-from workers.minimizing import Minimized, minimized
+from workers.minimizer import Minimizer, MinimizerFailed
+from workers.minimizing import Minimized, as_found, minimized
 from workers.recording import CampaignRecord
 from workers.shards import Replayed, replayed_of
 
@@ -44,8 +45,10 @@ class Found:
     minimal: Minimized
 
 
-def show_hint(program: Program, wish: HintWish) -> bool:
+def show_hint(program: Program, wish: HintWish, minimizer: Minimizer | None = None) -> bool:
     """Follow a hint, store and say on stdout what it shows; True where there is a violation.
+
+    What is found is minimized by `minimizer`, or by this process where there is none.
 
     With JSON, nothing is printed without a violation: the campaign's object will be.
     Raises LanguageError at the line of the hint that cannot be followed, SourceError without one,
@@ -74,7 +77,7 @@ def show_hint(program: Program, wish: HintWish) -> bool:
         violating = around.violations
         what = "a violation" if violating else "no violation"
         lines.append(f"around it: {around.executions:,} executions, {what}")
-    found = _stored(program, wish, [replayed_of(trace) for trace in violating])
+    found = _stored(program, wish, [replayed_of(trace) for trace in violating], minimizer)
     if found and wish.as_json:
         print(json.dumps(_object(wish, followed, found), indent=2))
     elif found or not wish.as_json:
@@ -82,7 +85,9 @@ def show_hint(program: Program, wish: HintWish) -> bool:
     return bool(found)
 
 
-def _stored(program: Program, wish: HintWish, violations: list[Replayed]) -> list[Found]:
+def _stored(
+    program: Program, wish: HintWish, violations: list[Replayed], minimizer: Minimizer | None
+) -> list[Found]:
     """Minimize each violation and store it, in a campaign that ends with them."""
     if not violations:
         return []
@@ -97,11 +102,21 @@ def _stored(program: Program, wish: HintWish, violations: list[Replayed]) -> lis
         )
         found = []
         for violation in violations:
-            minimal = minimized(program, violation)
+            minimal = _minimal(program, violation, minimizer)
             row = record.sight(violation, minimal, ordinal=0)
             found.append(Found(row.failure_id, row.is_new_failure, minimal))
         record.finish(CampaignState.FINISHED, ending="its hint violates an oracle")
     return found
+
+
+def _minimal(program: Program, violation: Replayed, minimizer: Minimizer | None) -> Minimized:
+    """As it was found, where minimizing it fails: better long than lost."""
+    if minimizer is None:
+        return minimized(program, violation)
+    try:
+        return minimizer.minimized(violation, ())
+    except MinimizerFailed as error:
+        return as_found(program, violation, reason=str(error))
 
 
 def _ending(followed: Followed) -> str:

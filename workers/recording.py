@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from model.circuit.block import ENGINE_REVISION
 from model.minimized import Minimized
 from model.program import Program
-from model.program_json import to_json
 from model.schedule import to_lists
 from model.schedulers.portfolio import Gains, Turn
 from model.signature import Signature
@@ -81,7 +80,7 @@ class CampaignRecord:
             ir_hash=program.hash,
             name=program.name,
             parameters=json.dumps(dict(program.parameters)),
-            ir=to_json(program),
+            ir=program.json,
             source=source,
         )
         plan = CampaignPlan(

@@ -29,6 +29,8 @@ from workers.ahead import engine_ahead
 THOROUGH_BLOCKS = 8
 REPLAYS_PER_SITE = 1
 REPORTED_PER_SIGNATURE = 4
+# Programs that a process remembers.
+PROGRAMS_MAX = 4
 # Following a block's first executions takes about as long as the block: 1 / 24 is 4 %.
 SAMPLED_EVERY = 24
 # Not the first: what is needed for it would be compiled before the first failure is found.
@@ -164,10 +166,28 @@ def run_shard(spec: ShardSpec, blocks: BlockRange) -> ShardResult:
     return result
 
 
-@lru_cache(maxsize=4)
 def program_of(program: str) -> Program:
     """A program given as JSON, read once a process."""
-    return from_json(program)
+    if program not in _programs:
+        _keep(program, from_json(program))
+    return _programs[program]
+
+
+def already_read(program: Program) -> str:
+    """The program as JSON, which this process need not read to have it again."""
+    if program.json not in _programs:
+        _keep(program.json, program)
+    return program.json
+
+
+_programs: dict[str, Program] = {}
+
+
+def _keep(text: str, program: Program) -> None:
+    """Remember what was read last."""
+    while len(_programs) >= PROGRAMS_MAX:
+        del _programs[next(iter(_programs))]
+    _programs[text] = program
 
 
 @lru_cache(maxsize=ARMS_MAX)

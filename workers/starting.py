@@ -4,15 +4,18 @@ Everything else that a campaign needs is imported after that, because reading SQ
 long as LLVM does, and both can go on at once.
 """
 
+import gc
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.program import Program
 from storage.sources import compile_source, find_source, text_of
 
 if TYPE_CHECKING:
+    from workers.minimizer import Minimizer
     from workers.progress import Verdict
 
 
@@ -57,6 +60,21 @@ def start(wish: Wish) -> "Verdict":
 
         return fuzz_space(wish, source)
     program = compile_source(source, wish.parameters)
+    if wish.workers > 0:
+        return _start(wish, program, text_of(source), None)
+    from workers.minimizer import Minimizer
+
+    # What was imported and compiled stays: neither process need look for garbage in it.
+    gc.freeze()
+    # First of all, while this process has one thread and is small.
+    with closing(Minimizer(program)) as minimizer:
+        return _start(wish, program, text_of(source), minimizer)
+
+
+def _start(
+    wish: Wish, program: Program, source: str, minimizer: "Minimizer | None"
+) -> "Verdict":
+    """Follow the hint, where there is one, and fuzz where it shows nothing."""
     if wish.again is not None:
         from workers.again import wish_again
 
@@ -65,23 +83,15 @@ def start(wish: Wish) -> "Verdict":
         from workers.hinting import HintWish, show_hint
         from workers.progress import Verdict
 
-        text = text_of(source)
-        hint = HintWish(wish.hint, wish.database, text, wish.seed, wish.as_json)
-        if show_hint(program, hint):
+        hint = HintWish(wish.hint, wish.database, source, wish.seed, wish.as_json)
+        if show_hint(program, hint, minimizer):
             return Verdict.VIOLATIONS
-    if wish.workers > 0:
-        from workers.fuzzing import fuzz
-
-        return fuzz(wish, program, text_of(source))
-    from workers.minimizer import Minimizer
-
-    # First of all, while this process has one thread and is small.
-    with closing(Minimizer(program)) as minimizer:
+    if minimizer is not None:
         from model.schedulers.wanted import first_wanted
         from workers.ahead import engine_ahead
 
         if (first := first_wanted(wish.scheduler)) is not None:
             engine_ahead(program, first.prepared(program))
-        from workers.fuzzing import fuzz
+    from workers.fuzzing import fuzz
 
-        return fuzz(wish, program, text_of(source), minimizer)
+    return fuzz(wish, program, source, minimizer)

@@ -6,7 +6,9 @@ from model.circuit.block import Engine, Hit
 from model.interpreter import replay
 from model.known import conflicting_pairs
 from model.program import Outcome
+from model.program_json import to_json
 from model.schedulers.pct import Pct
+from tests.lost_update import lost_update
 from tests.toy_programs import two_publishers
 from workers.ahead import engine_ahead
 from workers.shards import (
@@ -14,6 +16,7 @@ from workers.shards import (
     THOROUGH_BLOCKS,
     BlockRange,
     ShardResult,
+    already_read,
     confirms,
     engine_of,
     hits_from,
@@ -140,3 +143,11 @@ def test_a_shard_is_executed_under_its_scheduler(broken_spec):
     block = Engine(program_of(broken_spec.program), Pct(2, 4)).run_block(root_seed=1, block=0)
     assert (result.schedules, result.steps) == (block.schedules, block.steps)
     assert result.schedules != run_shard(broken_spec, BlockRange(0, 1)).schedules
+
+
+def test_a_process_does_not_read_a_program_that_it_has():
+    program = replace(lost_update.compile(), name="nobody_has_read_it")
+    text = already_read(program)
+    assert text == to_json(program) and program_of(text) is program
+    # Nor is another, that is equal, kept in its place.
+    assert already_read(replace(program)) == text and program_of(text) is program
