@@ -27,7 +27,7 @@ from model.validation import leaves
 from model.variants import Place, Variant, variants_of
 
 MEMORY = 1 << 30
-COMPARED_MAX = 400_000
+COMPARED_MAX = 300_000
 ORACLES_TO_REACH = (Oracle.ASSERT, Oracle.INVARIANT, Oracle.AT_END)
 
 

@@ -80,6 +80,7 @@ def thp_scenario(p):
         count_bits=4,
         again=True,
     )
+    buddy, refs, huge = mm.buddy, mm.refs, mm.huge
     put_page, free_hot_cold_page, own_page = mm.put_page, mm.free_hot_cold_page, mm.own_page
     page_cache_get_speculative, alloc_huge_page = mm.page_cache_get_speculative, mm.alloc_huge_page
     slot = p.array("slot", indices, pages, init=dict(zip(indices, [TAIL, *others], strict=True)))
@@ -187,3 +188,8 @@ def thp_scenario(p):
             operation(p.second_1)
             operation(p.second_2)
             operation(p.second_3)
+
+    @p.at_end
+    def no_page_is_lost():
+        assert buddy[HEAD] == 1 or refs[HEAD] != 0, "head leaked"
+        assert buddy[TAIL] == 1 or refs[TAIL] != 0 or (huge == 1 and refs[HEAD] != 0), "tail leaked"
