@@ -12,7 +12,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Dialect, Numeric, String, Text, func, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Numeric,
+    SQLColumnExpression,
+    String,
+    Text,
+    func,
+    type_coerce,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -87,7 +97,7 @@ def exact_add(one: ColumnElement[int], other: ColumnElement[int] | int) -> Colum
     return _ExactAdd(one, type_coerce(other, ExactCount()))
 
 
-def exact_sum(counts: ColumnElement[int]) -> ColumnElement[int]:
+def exact_sum(counts: SQLColumnExpression[int]) -> ColumnElement[int]:
     """The sum of a column of counts over all rows of a group, exact; 0 where there are none."""
     return func.coalesce(_ExactSum(counts), type_coerce(0, ExactCount()), type_=ExactCount())
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from service.web import campaign_page, failure_page, health, lists, login, reading
+from service.web import campaign_page, failure_page, health, lists, login, metrics, reading
 from service.web.guards import Guard, TokenBuckets
+from service.web.metrics import registry_of
 from service.web.pages import STATIC
 from service.web.problems import add_problems
 from storage.session import Database
@@ -36,13 +37,15 @@ def create_app(database: Database, *, is_open: bool = True, limits: Limits = Lim
     )
     app.state.database, app.state.is_open = database, is_open
     app.state.csrf_key = secrets.token_urlsafe(32)
+    app.state.metrics, answers = registry_of(database)
     app.add_middleware(
         Guard,
         body_bytes_max=BODY_BYTES_MAX,
         buckets=TokenBuckets(limits.requests_per_second, limits.burst),
+        count=answers.count,
     )
     add_problems(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    for routes in (health, login, reading, lists, failure_page, campaign_page):
+    for routes in (health, metrics, login, reading, lists, failure_page, campaign_page):
         app.include_router(routes.router)
     return app

@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Protocol
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -24,6 +25,13 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+class Count(Protocol):
+    """Who is told of answers."""
+
+    def __call__(self, *, method: str, route: str, status: int, seconds: float) -> None:
+        """One answer."""
 
 
 @dataclass(slots=True)
@@ -49,24 +57,44 @@ class TokenBuckets:
 
 
 class Guard:
-    """Refuses what is too large (413) or too often (429); adds HEADERS to every answer."""
+    """Refuses what is too large (413) or too often (429); adds HEADERS to every answer.
 
-    def __init__(self, app: ASGIApp, *, body_bytes_max: int, buckets: TokenBuckets) -> None:
+    `count` is told of every answer: its method, the pattern of its route, its status, its seconds.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, body_bytes_max: int, buckets: TokenBuckets, count: Count
+    ) -> None:
         self._app, self._body_bytes_max, self._buckets = app, body_bytes_max, buckets
+        self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        begin, status = time.monotonic(), HTTPStatus.INTERNAL_SERVER_ERROR.value
 
         async def with_headers(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
+        try:
+            await self._guarded(scope, receive, with_headers)
+        finally:
+            self._count(
+                method=scope["method"],
+                route=getattr(scope.get("route"), "path", "none"),
+                status=status,
+                seconds=time.monotonic() - begin,
+            )
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         client = scope["client"][0] if scope.get("client") else "local"
         wait_seconds = self._buckets.take(client, now_seconds=time.monotonic())
@@ -77,13 +105,13 @@ class Guard:
                 f"more than {self._buckets.rate:g} requests a second; wait and ask again",
                 headers={"Retry-After": str(math.ceil(wait_seconds))},
             )
-            await answer(scope, receive, with_headers)
+            await answer(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "0")
         if not declared.isdigit() or int(declared) > self._body_bytes_max:
-            await self._too_large(request)(scope, receive, with_headers)
+            await self._too_large(request)(scope, receive, send)
             return
-        await self._read_whole(scope, receive, with_headers, request)
+        await self._read_whole(scope, receive, send, request)
 
     async def _read_whole(
         self, scope: Scope, receive: Receive, send: Send, request: Request
