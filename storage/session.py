@@ -18,6 +18,8 @@ from sqlalchemy.orm import Session
 from storage.errors import explained
 from storage.locations import SqliteFile, locate
 
+# What a transaction is called where nobody imports SQLAlchemy.
+Transaction = Session
 
 @dataclass(frozen=True, slots=True)
 class Database:

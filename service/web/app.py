@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from service.web import campaign_page, failure_page, health, lists, login, metrics, reading
+from service.web import (
+    campaign_page,
+    deciding,
+    failure_page,
+    health,
+    lists,
+    login,
+    metrics,
+    reading,
+)
 from service.web.guards import Guard, TokenBuckets
 from service.web.metrics import registry_of
 from service.web.pages import STATIC
@@ -48,4 +57,6 @@ def create_app(database: Database, *, is_open: bool = True, limits: Limits = Lim
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for routes in (health, metrics, login, reading, lists, failure_page, campaign_page):
         app.include_router(routes.router)
+    app.include_router(deciding.router)
+    app.include_router(deciding.forms)
     return app

@@ -143,6 +143,9 @@ class Failure(FailureSummary):
 
     parameters: dict[str, Any]
     ir_hash: str
+    duplicate_of: int | None
+    verdict: str | None = Field(examples=["reproduced"])
+    checked_at: str | None
     proof: dict[str, str] = Field(examples=[{"preemptions": "proved"}])
     schedule: Any
     interleaving: Any
@@ -153,6 +156,23 @@ class Failure(FailureSummary):
     first_lane: int
     first_schedule_ordinal: str
     reproduce: str
+
+
+class Life(Document):
+    """All that was decided, written and found out about a failure, oldest first."""
+
+    failure: int
+    status: str
+    statuses: list[dict[str, Any]]
+    notes: list[dict[str, Any]]
+    overrides: list[dict[str, Any]]
+    rechecks: list[dict[str, Any]]
+
+
+class Changed(Document):
+    """Whether anything is different from before."""
+
+    changed: bool
 
 
 class Change(Document):

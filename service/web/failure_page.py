@@ -13,12 +13,14 @@ from service.failures import (
     proof_sentence,
     reproducing_command,
 )
+from service.lives import life_lines, load_life
 from service.web.access import READING
 from service.web.pages import page
 from service.web.replays import Shown, shown
 from service.web.shared import database_of
 from service.web.source_lines import source_line
 from storage.failures import SightingRecord, list_sightings
+from storage.tables import FailureStatus
 
 SIGHTINGS_SHOWN = 50
 router = APIRouter(include_in_schema=False, dependencies=[READING])
@@ -57,6 +59,8 @@ def failure_page(
         sightings=sightings[:SIGHTINGS_SHOWN],
         lanes=again.lanes,
         verdict=again.replayed.verdict,
+        happened=life_lines(load_life(database_of(request), failure_id))[2:],
+        statuses=list(FailureStatus),
         **_frame(again, step),
     )
 

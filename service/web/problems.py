@@ -19,6 +19,7 @@ from service.web.pages import problem_page, wants_page
 from storage.access import TokenError
 from storage.errors import (
     CampaignBusy,
+    LifeError,
     NotResumable,
     StorageError,
     UnknownCampaign,
@@ -36,6 +37,7 @@ STATUSES: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (UnknownCampaign, HTTPStatus.NOT_FOUND),
     (UnknownFailure, HTTPStatus.NOT_FOUND),
     (UnknownProgram, HTTPStatus.NOT_FOUND),
+    (LifeError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (BadCursor, HTTPStatus.UNPROCESSABLE_ENTITY),
     (SourceError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (CampaignBusy, HTTPStatus.CONFLICT),
