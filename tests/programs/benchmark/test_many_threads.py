@@ -71,6 +71,7 @@ SHAPES: dict[str, Callable[[int], Program]] = {
     "places": lambda threads: many_places.compile(threads=threads),
     "spawned": lambda threads: small.reorder.compile(setters=threads - 2),
 }
+SLOW = ("loops", "places")
 
 
 def gates_of_choice(compiled: Program, scheduler: Scheduler) -> int:
@@ -88,7 +89,9 @@ def gates_of_choice(compiled: Program, scheduler: Scheduler) -> int:
     return sum(kind != INPUT for kind, _, _ in net.gates)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "shape", [pytest.param(s, marks=[pytest.mark.slow] if s in SLOW else []) for s in SHAPES]
+)
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_the_choice_grows_no_faster_than_threads_times_their_logarithm(name, shape):
     """From 4 threads to 128: gates divided by T log T never rise with T."""
