@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(TOOLS)/usr/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test fast lint types imports bench bench-schedulers system-packages clean
+.PHONY: help setup demo test fast lint types imports faults bench bench-schedulers system-packages clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -53,6 +53,9 @@ types: setup ## mypy --strict
 
 imports: setup ## the layering: import-linter
 	@$(BIN)/lint-imports --no-logo
+
+faults: setup system-packages ## kill -9 of coordinators and database servers, 50 times each
+	@GRACEFUZZ_KILLS=50 $(BIN)/pytest -q tests/end_to_end/test_faults.py
 
 bench: setup ## the figures of the engine, as a table
 	@$(BIN)/gracefuzz bench

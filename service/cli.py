@@ -116,6 +116,7 @@ def exit_code_of(error: Exception) -> int | None:
         WebhookError,
     )
     from storage.sources import SourceError
+    from storage.steering import NotSteerable
 
     codes: dict[type[Exception], int] = {
         BundleError: USAGE,
@@ -129,6 +130,7 @@ def exit_code_of(error: Exception) -> int | None:
         TokenError: USAGE,
         CampaignBusy: USAGE,
         NotResumable: USAGE,
+        NotSteerable: USAGE,
         UnknownCampaign: USAGE,
         UnknownFailure: USAGE,
         UnknownProgram: USAGE,

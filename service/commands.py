@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from service import steering_commands
 from service.life_commands import register as register_life
 from service.retaining import GC_HELP, gc_command
 from service.serve_command import SERVE_HELP, serve_command
@@ -184,6 +185,7 @@ def register(app: typer.Typer) -> None:
     campaigns = typer.Typer(help="What was executed.", no_args_is_help=True, rich_markup_mode=None)
     campaigns.command("list", help=CAMPAIGNS_HELP)(campaigns_list)
     campaigns.command("show", help=CAMPAIGN_HELP)(campaigns_show)
+    steering_commands.register(campaigns)
     app.add_typer(campaigns, name="campaigns")
     app.command("gc", help=GC_HELP)(gc_command)
     app.command("serve", help=SERVE_HELP)(serve_command)

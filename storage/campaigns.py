@@ -1,5 +1,6 @@
 """Campaigns: started, ended once, and counted. Their totals change only in `storage.leases`."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -33,6 +34,10 @@ from storage.verifications import (
 
 # The scheduler of a campaign that followed an interleaving which its author wrote down.
 HINT = "hint"
+
+
+# In a campaign's budget: it waits for the coordinator.
+QUEUED = "queued"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,11 @@ class CampaignPlan:
     limits: CampaignLimits = CampaignLimits()
     weight: int = 1
     priority: int = 0
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it is for the coordinator of the database, and no process's own."""
+        return json.loads(self.budget).get(QUEUED) is True
 
     @property
     def kind(self) -> CampaignKind:

@@ -72,7 +72,12 @@ def is_claimed(database: Database, campaign_id: int) -> bool:
 
 
 def observed(database: Database, campaign: CampaignSummary) -> CampaignSummary:
-    """The campaign as it really stands: one that runs without a coordinator was stopped."""
+    """The campaign as it really stands: one that runs without a coordinator was stopped.
+
+    One for the coordinator of all campaigns goes on when that comes back.
+    """
+    if campaign.plan.is_queued:
+        return campaign
     if campaign.state is CampaignState.RUNNING and not is_claimed(database, campaign.campaign_id):
         return replace(campaign, state=CampaignState.STOPPED, ending=LOST)
     return campaign

@@ -10,7 +10,7 @@ from storage.leases import executed_blocks
 from storage.portfolio import turns_of
 from storage.session import Database, open_database
 from storage.tables import CampaignKind
-from workers.campaign import Order
+from workers.orders import Order
 from workers.progress import Ending
 from workers.starting import Wish
 

@@ -79,3 +79,8 @@ class Backlog:
     def waiting_schedules(self) -> int:
         """The schedules of ranges that wait: executed, and not yet counted."""
         return sum(report.result.schedules for report in self._waiting)
+
+    @property
+    def waiting_blocks(self) -> int:
+        """The blocks of ranges that wait."""
+        return sum(report.work.blocks for report in self._waiting)

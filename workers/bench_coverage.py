@@ -10,8 +10,9 @@ from model.schedulers.named import UNIFORM_WALK
 from storage.session import Database, open_database
 from storage.sources import compile_source, find_source
 from workers.bench_pool import PARAMETERS, ROOT_SEED, Silent
-from workers.campaign import Budget, Coordinator, Order
+from workers.campaign import Coordinator
 from workers.local_pool import LocalPool
+from workers.orders import Budget, Order
 from workers.shards import SAMPLED_EVERY, ShardSpec
 
 PROGRAM = "thp_split"

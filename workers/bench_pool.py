@@ -8,7 +8,8 @@ from model.program_json import to_json
 from model.schedulers.named import UNIFORM_WALK
 from storage.session import Database, open_database
 from storage.sources import compile_source, find_source
-from workers.campaign import Budget, Coordinator, Order
+from workers.campaign import Coordinator
+from workers.orders import Budget, Order
 from workers.pool import Pool, Report, Work
 from workers.progress import FoundFailure, Progress
 from workers.shards import ShardSpec

@@ -1,7 +1,7 @@
 """The turns of a portfolio's campaign, as they are decided, counted, and given again."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from model.coverage import Coverage
@@ -50,6 +50,11 @@ class Choosing:
         turn = self.turns[number]
         assert blocks.stop <= turn.stop, "no lease is of two turns"
         self.turns[number] = replace(turn, gains=turn.gains + gains)
+
+    def turns_of(self, ranges: Iterable[BlockRange]) -> list[Turn]:
+        """The decisions that these ranges are of, each once."""
+        numbers = sorted({self._number_of(blocks.first) for blocks in ranges})
+        return [self.turns[number] for number in numbers]
 
     def _number_of(self, block: int) -> int:
         return bisect_right(self.turns, block, key=lambda turn: turn.first_block) - 1

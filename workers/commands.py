@@ -1,15 +1,20 @@
-"""What `workers` adds to `gracefuzz`: `fuzz`, `verify`, `matrix`, `webhook`, `bench`."""
+"""What `workers` adds to `gracefuzz`: `fuzz`, `verify`, `matrix`, `workers`, `webhook`, `bench`."""
 
 import os
-import re
 from typing import Annotated
 
 import typer
 
-from workers import fuzz_command, matrix_command, verify_command, webhook_command
+from storage.durations import duration_seconds
+from workers import (
+    coordinating_command,
+    fuzz_command,
+    matrix_command,
+    verify_command,
+    webhook_command,
+)
 
 INFRASTRUCTURE = 3
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 BENCH_HELP = """
 Measure the engine and the way to a first failure, as a table or as one flat JSON object.
@@ -32,6 +37,7 @@ def register(app: typer.Typer) -> None:
     verify_command.register(app)
     matrix_command.register(app)
     webhook_command.register(app)
+    coordinating_command.register(app)
     app.command("bench", help=BENCH_HELP)(bench_command)
 
 
@@ -58,9 +64,8 @@ def bench_command(
 
 def seconds_of(text: str) -> float:
     """`30s`, `1.5m`, `2h`, or a number of seconds. Raises BadParameter."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|)", text.strip())
-    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
-    if seconds <= 0:
+    seconds = duration_seconds(text)
+    if seconds is None:
         raise typer.BadParameter(f"{text!r} is no duration: give 30s, 2m or 1h")
     return seconds
 

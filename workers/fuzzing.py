@@ -15,19 +15,13 @@ import typer
 from rich.console import Console
 
 from model.circuit.native import vector_name
-from model.interpreter import replay
-from model.known import Pairs, conflicting_pairs
 from model.program import Program
-from model.program_json import from_json
 from model.schedulers.exhaustive import exhaustive_named
 from model.schedulers.wanted import settled
-from model.stored_schedule import reconstruct
 from storage.baselines import is_file, load_baseline, read_baseline
-from storage.failures import get_failure
-from storage.programs import get_program
 from storage.session import Database, open_database
 from workers.again import order_again
-from workers.campaign import Budget, CampaignReport, Coordinator, Order
+from workers.campaign import CampaignReport, Coordinator
 from workers.display import (
     LiveScreen,
     Title,
@@ -37,9 +31,11 @@ from workers.display import (
     styled,
     watched,
 )
+from workers.excluding import excluded_pairs
 from workers.local_pool import LocalPool
 from workers.minimizer import Minimizer
 from workers.notifying import notified
+from workers.orders import Budget, Order
 from workers.pool import Pool
 from workers.progress import Ending, FoundFailure, Progress, Verdict
 from workers.report import report_json
@@ -161,40 +157,17 @@ def say_if_worthless(verdict: Verdict, progress: Progress) -> None:
         )
 
 
-def open_pool(spec: ShardSpec, minimizer: Minimizer | None = None, *, workers: int) -> Pool:
-    """Ray actors, or this process alone for 0. Raises PoolError."""
+def open_pool(spec: ShardSpec | None, minimizer: Minimizer | None = None, *, workers: int) -> Pool:
+    """Ray actors, or this process alone for 0; without a spec all work brings its own.
+
+    Raises PoolError.
+    """
     if workers == 0:
         return LocalPool(spec, minimizer)
     # Imported here: Ray takes a third of a second, and --workers 0 does without it.
     from workers.ray_pool import RayPool
 
     return RayPool(spec, workers=workers)
-
-
-def excluded_pairs(
-    database: Database, program: Program, failures: tuple[int, ...]
-) -> tuple[Pairs, ...]:
-    """What tells the executions to pass over: the conflicting pairs of minimal interleavings.
-
-    Raises UnknownFailure, and BadParameter for a failure of another program.
-    """
-    excluded = []
-    with database.read() as session:
-        for failure_id in failures:
-            record = get_failure(session, failure_id).record
-            if record.program_name != program.name:
-                raise typer.BadParameter(
-                    f"failure {failure_id} is one of {record.program_name}, not of {program.name}"
-                )
-            stored = from_json(get_program(session, record.ir_hash).ir)
-            trace = replay(stored, reconstruct(stored, record.schedule))
-            pairs = conflicting_pairs(trace)
-            if not pairs:
-                raise typer.BadParameter(
-                    f"failure {failure_id} needs no other thread: it cannot be passed over"
-                )
-            excluded.append(pairs)
-    return tuple(excluded)
 
 
 def publisher(stack: ExitStack, program: Program, console: Console, *, port: int | None) -> Publish:

@@ -1,6 +1,7 @@
 """Which blocks come next, and how many of them at once. No clock, no database, no processes."""
 
-from collections import Counter, deque
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from workers.shards import BlockRange
@@ -20,12 +21,36 @@ class BlockLedger:
     next_block: int = 0
     stop_block: int | None = None
     quarantined: list[BlockRange] = field(default_factory=list)
-    _again: deque[BlockRange] = field(default_factory=deque)
+    _again: list[BlockRange] = field(default_factory=list)
     _deaths: Counter[BlockRange] = field(default_factory=Counter)
 
     def take_again(self) -> BlockRange | None:
-        """A lost range, whose lease is still held; None where there is none."""
-        return self._again.popleft() if self._again else None
+        """The first of the lost ranges; None where there is none."""
+        if not self._again:
+            return None
+        first = min(self._again, key=lambda blocks: blocks.first)
+        self._again.remove(first)
+        return first
+
+    @staticmethod
+    def of_record(
+        not_done: Iterable[tuple[BlockRange, int]],
+        quarantined: Iterable[BlockRange],
+        *,
+        next_block: int,
+        stop_block: int | None,
+    ) -> "BlockLedger":
+        """The ledger of a campaign that goes on: ranges to execute again, and their deaths."""
+        ledger = BlockLedger(next_block, stop_block, list(quarantined))
+        for blocks, deaths in not_done:
+            ledger._again.append(blocks)
+            ledger._deaths[blocks] = deaths
+        return ledger
+
+    @property
+    def has_no_new(self) -> bool:
+        """True where every block was given out before."""
+        return self.stop_block is not None and self.next_block >= self.stop_block
 
     def take_new(self, blocks_max: int) -> BlockRange | None:
         """The next blocks, at most so many; None where the campaign has no more."""
@@ -49,7 +74,7 @@ class BlockLedger:
     @property
     def is_empty(self) -> bool:
         """True where there is nothing to give out, now or later."""
-        return not self._again and self.next_block == self.stop_block
+        return not self._again and self.has_no_new
 
 
 @dataclass(slots=True)

@@ -14,9 +14,12 @@ LEASE_SECONDS = 0.5
 
 
 class LocalPool:
-    """One worker, this process. Starts at once; work is not interrupted."""
+    """One worker, this process. Starts at once; work is not interrupted.
 
-    def __init__(self, spec: ShardSpec, minimizer: Minimizer | None = None) -> None:
+    Without a spec, all work brings its own.
+    """
+
+    def __init__(self, spec: ShardSpec | None, minimizer: Minimizer | None = None) -> None:
         self._spec = spec
         self._minimizer = minimizer
         self._waiting: Work | None = None
@@ -51,11 +54,12 @@ class LocalPool:
         if work is None:
             return []
         try:
-            if isinstance(work, BlockRange):
-                compile_next(self._spec, work)
-            if self._minimizer is None or not isinstance(work, Replayed):
-                return [report_of(work, WORKER, do(self._spec, work))]
-            minimal = self._minimizer.minimized(work, self._spec.excluded)
+            spec = self._spec
+            if isinstance(work, BlockRange) and spec is not None:
+                compile_next(spec, work)
+            if self._minimizer is None or spec is None or not isinstance(work, Replayed):
+                return [report_of(work, WORKER, do(spec, work))]
+            minimal = self._minimizer.minimized(work, spec.excluded)
             return [MinimizedOne(work, WORKER, minimal)]
         except MinimizerFailed as error:
             return [Lost(work, WORKER, str(error), blamed=True)]

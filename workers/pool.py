@@ -20,10 +20,11 @@ LEASE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class WorkIn:
-    """Work in another program than the one that the pool was opened for."""
+    """Work in another program than the one that the pool was opened for, of this campaign."""
 
     spec: ShardSpec
     work: BlockRange | Replayed
+    campaign_id: int = 0
 
 
 # A range to execute, or a violation to minimize.

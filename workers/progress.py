@@ -9,6 +9,7 @@ from model.coverage import Coverage
 from model.program import Program
 from model.schedulers.portfolio import Gains
 from model.step_pairs import possible_pairs
+from storage.campaigns import CampaignTotals
 from workers.minimizing import Minimized
 from workers.shards import BlockRange, ShardResult
 
@@ -18,10 +19,11 @@ class Ending(Enum):
 
     TIME_SPENT = "its time was spent"
     SCHEDULES_SPENT = "its schedules were spent"
+    STEPS_SPENT = "its steps were spent"
+    VIOLATIONS_SPENT = "it has shown as many violations as were asked for"
+    SATURATED = "its last blocks covered nothing new"
     BLOCK_DONE = "the one block that was asked for was executed"
-    ALL_SCHEDULES = (
-        "all {schedules:,} schedules with at most {preemptions} executed: {verdict}"
-    )
+    ALL_SCHEDULES = "all {schedules:,} schedules with at most {preemptions} executed: {verdict}"
     AGAIN_DONE = "what the other campaign had executed was executed again"
     FOUND = "stopped at the first failure, as asked"
     STOPPED = "stopped by a person or the system; everything found was kept"
@@ -107,6 +109,18 @@ class Progress:
         self.outcomes.update(result.outcomes)
         self.site_hits.update(result.site_hits)
         self.steps_reached |= result.steps_reached
+
+    def add_stored(self, totals: CampaignTotals) -> None:
+        """Count what a campaign has done before, as the database knows it."""
+        self.blocks += totals.blocks_done
+        self.schedules += totals.schedules
+        self.steps += totals.steps
+        self.violations += totals.violations
+        self.disagreements += totals.disagreements
+        self.outcomes.update(totals.outcomes)
+        self.site_hits.update(totals.site_counts)
+        self.steps_reached |= totals.steps_reached
+        self.coverage += totals.coverage
 
     @property
     def new_failures(self) -> int:

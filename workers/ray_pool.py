@@ -85,9 +85,12 @@ class _Member:
 
 
 class RayPool:
-    """Actors on this machine. Raises PoolError where Ray or an actor cannot start."""
+    """Actors on this machine; without a spec, all work brings its own.
 
-    def __init__(self, spec: ShardSpec, *, workers: int) -> None:
+    Raises PoolError where Ray or an actor cannot start.
+    """
+
+    def __init__(self, spec: ShardSpec | None, *, workers: int) -> None:
         assert workers > 0
         self._folder = _start_ray(workers)
         self._members: list[_Member] = []
@@ -264,7 +267,7 @@ def _silence_ray() -> None:
         dispatcher.remove_handler("ray_print_logs")
 
 
-def _start_actors(spec: ShardSpec, workers: int) -> list[_Member]:
+def _start_actors(spec: ShardSpec | None, workers: int) -> list[_Member]:
     """One actor a core, with the program compiled."""
     # Ray's annotations do not know all of its options.
     remote: Any = ray.remote

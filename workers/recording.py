@@ -6,7 +6,7 @@ killed loses work in flight, nothing that was stored, and the totals stay exact.
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -25,6 +25,7 @@ from storage.campaigns import (
 )
 from storage.claims import Claim, claim
 from storage.disagreements import DisagreementRecord, record_disagreement
+from storage.errors import StorageError
 from storage.failures import (
     RecordedSighting,
     SightingRecord,
@@ -32,8 +33,19 @@ from storage.failures import (
     list_failures,
     record_sighting,
 )
+from storage.leadership import write_as
 from storage.lease_totals import LeaseTotals
-from storage.leases import Completion, LeaseKey, begin_lease, complete_lease
+from storage.leases import (
+    Completion,
+    Lease,
+    LeaseKey,
+    LeaseWish,
+    Loss,
+    begin_lease,
+    complete_leases,
+    give_leases,
+    lose_leases,
+)
 from storage.minimal_failures import failure_record, minimal_of
 from storage.portfolio import add_to_turn, begin_turn, turns_of
 from storage.programs import ProgramRecord, record_program
@@ -41,7 +53,7 @@ from storage.session import Database
 from storage.tables import CampaignState
 from storage.verifications import VerificationPlan
 from workers.backlog import Backlog
-from workers.pool import Executed
+from workers.pool import Executed, Lost
 from workers.shards import BlockRange, Replayed, ShardResult
 
 SCHEDULE_VERSION = 1
@@ -51,15 +63,24 @@ SIGHTINGS_PER_SIGNATURE_MAX = 64
 Recorded = tuple[Signature, RecordedSighting]
 
 
+class Outdated(StorageError):
+    """What the coordinator knows of a campaign is not what is stored by now."""
+
+
 @dataclass(frozen=True, slots=True)
 class CampaignRecord:
-    """One campaign's place in the database, claimed by this process until it is finished."""
+    """One campaign's place in the database, claimed by this process until it is finished.
+
+    `epoch` is that of the leadership under which it is coordinated; None where only the claim says
+    who does. Under a leader, blocks are given out in order, so that many are held at once.
+    """
 
     database: Database
     campaign_id: int
     program_name: str
     ir_hash: str
     _claim: Claim
+    epoch: int | None = None
     _sighted: Counter[Signature] = field(default_factory=Counter)
     _held: dict[int, LeaseKey] = field(default_factory=dict)
 
@@ -129,38 +150,65 @@ class CampaignRecord:
 
     def finish(self, state: CampaignState, *, ending: str) -> None:
         """The campaign has ended; leases that it still holds are let go, and so is its claim."""
-        with self.database.write() as session:
-            finish_campaign(session, self.campaign_id, state, ending=ending, now=_now())
+        with write_as(self.database, self.epoch) as session:
+            finish_campaign(session, self.campaign_id, state, ending=ending, now=self.now())
         self.release()
 
     def release(self) -> None:
         """Let go of the claim: another process may go on with the campaign."""
         self._claim.release()
 
+    def now(self) -> datetime:
+        """The time by this machine's clock, for people to read: nothing is decided by it."""
+        return datetime.now(UTC)
+
     def turns(self) -> tuple[Turn, ...]:
         """What was decided so far, where the campaign has a portfolio."""
         with self.database.read() as session:
             return turns_of(session, self.campaign_id)
 
-    def lease(self, blocks: BlockRange, *, worker: str, turn: Turn | None = None) -> None:
-        """Hold a range that was never held before; `turn` is the decision that it is of."""
-        with self.database.write() as session:
-            held = begin_lease(
-                session,
-                self.campaign_id,
-                first_block=blocks.first,
-                blocks=blocks.blocks,
-                worker=worker,
-                now=_now(),
-            )
-            if turn is not None:
-                begin_turn(session, self.campaign_id, turn)
-        assert held, f"{blocks} of campaign {self.campaign_id} have been leased before"
-        self._held[blocks.first] = held.key
+    def hold(self, ranges: Sequence[tuple[str, BlockRange]], *, turns: Iterable[Turn] = ()) -> None:
+        """Have ranges held by their workers; `turns` are the decisions that they are of."""
+        number, now = self.campaign_id, self.now()
+        held: Sequence[Lease | None]
+        with write_as(self.database, self.epoch) as session:
+            if self.epoch is not None:
+                wishes = [LeaseWish(worker, blocks.blocks) for worker, blocks in ranges]
+                held = give_leases(session, number, wishes, now=now, epoch=self.epoch)
+            else:
+                held = [
+                    begin_lease(
+                        session,
+                        number,
+                        first_block=blocks.first,
+                        blocks=blocks.blocks,
+                        worker=worker,
+                        now=now,
+                    )
+                    for worker, blocks in ranges
+                ]
+            wanted = [(blocks.first, blocks.blocks) for _, blocks in ranges]
+            if [each and (each.key.first_block, each.blocks) for each in held] != wanted:
+                # Raised in the transaction: nothing of it is stored.
+                raise Outdated(f"the bounds of campaign {number} have changed; reading them again")
+            for turn in turns:
+                begin_turn(session, number, turn)
+        self._held.update((each.key.first_block, each.key) for each in held if each is not None)
+
+    def lose(self, lost: Sequence[Lost]) -> frozenset[int]:
+        """Take ranges back from their workers; give the first blocks of those in quarantine."""
+        losses = []
+        for each in lost:
+            assert isinstance(each.work, BlockRange)
+            key = self._held.pop(each.work.first)
+            losses.append(Loss(key, is_blamed=each.blamed, error=each.reason))
+        with write_as(self.database, self.epoch) as session:
+            found = lose_leases(session, losses, now=self.now())
+        return frozenset(each.first_block for each in found)
 
     def sight(self, violation: Replayed, minimal: Minimized, *, ordinal: int) -> RecordedSighting:
         """Store the violation that was minimized, at once; completing its range repeats it."""
-        with self.database.write() as session:
+        with write_as(self.database, self.epoch) as session:
             return record_sighting(
                 session,
                 failure_record(minimal, ir_hash=self.ir_hash, ordinal=ordinal),
@@ -169,38 +217,48 @@ class CampaignRecord:
             )
 
     def complete(
-        self, report: Executed, backlog: Backlog, *, gains: Gains | None = None
+        self,
+        reports: Sequence[Executed],
+        backlog: Backlog,
+        *,
+        gains: Sequence[Gains | None] | None = None,
     ) -> list[Recorded]:
-        """Store a range's sightings and disagreements and end its lease, in one transaction.
+        """Store what ranges showed and end their leases, in one transaction.
 
-        `gains` are added to the turn that it is of, where the campaign has a portfolio.
+        `gains` are added to the turns that they are of, where the campaign has a portfolio.
 
         Violations whose signature has no minimal interleaving yet are counted by their site only.
         """
         kept = self._worth_storing(
-            v for v in report.result.replayed if v.signature in backlog.minimal
+            violation
+            for report in reports
+            for violation in report.result.replayed
+            if violation.signature in backlog.minimal
         )
         recorded: list[Recorded] = []
-        with self.database.write() as session:
+        ended = [Completion(self._held[each.work.first], _totals(each.result)) for each in reports]
+        with write_as(self.database, self.epoch) as session:
             for violation in kept:
                 name = violation.signature
                 record = failure_record(
                     backlog.minimal[name], ir_hash=self.ir_hash, ordinal=backlog.ordinals[name]
                 )
                 sighting = self._sighting(violation)
-                recorded.append((name, record_sighting(session, record, sighting, now=_now())))
-            for each in report.result.disagreements:
+                recorded.append((name, record_sighting(session, record, sighting, now=self.now())))
+            for each in (each for report in reports for each in report.result.disagreements):
                 row = DisagreementRecord(
                     self.campaign_id, self.ir_hash, each.block, each.lane, each.number, each.detail
                 )
-                record_disagreement(session, row, now=_now())
-            ended = Completion(self._held[report.work.first], _totals(report.result))
-            completed = complete_lease(session, ended)
-            assert completed, f"the lease of {report.work} is held until it is completed here"
-            if gains is not None:
-                first = report.work.first
-                add_to_turn(session, self.campaign_id, first_block=first, gains=gains)
-        del self._held[report.work.first]
+                record_disagreement(session, row, now=self.now())
+            completed = complete_leases(session, ended)
+            # Only a new leader lets go of what is held, and the guard has seen that there is none.
+            assert len(completed) == len(reports), "leases are held until they are completed here"
+            for report, gained in zip(reports, gains or (), strict=gains is not None):
+                if gained is not None:
+                    first = report.work.first
+                    add_to_turn(session, self.campaign_id, first_block=first, gains=gained)
+        for report in reports:
+            del self._held[report.work.first]
         self._sighted.update(violation.signature for violation in kept)
         return recorded
 

@@ -5,7 +5,8 @@ import json
 from model.coverage import Coverage
 from model.residual_risk import classes_left
 from model.schedulers.portfolio import gains_object
-from workers.campaign import CampaignReport, Order
+from workers.campaign import CampaignReport
+from workers.orders import Order
 from workers.progress import FoundFailure, Verdict
 
 

@@ -16,17 +16,11 @@ from model.scenario_space import scenario_space
 from model.schedulers.wanted import settled
 from storage.session import open_database
 from storage.sources import compile_source, text_of
-from workers.campaign import Budget
 from workers.display import Title, last_lines, lines_of, styled, watched
-from workers.fuzzing import (
-    Watcher,
-    excluded_pairs,
-    known_in,
-    open_pool,
-    publisher,
-    say_if_worthless,
-)
+from workers.excluding import excluded_pairs
+from workers.fuzzing import Watcher, known_in, open_pool, publisher, say_if_worthless
 from workers.notifying import notified
+from workers.orders import Budget
 from workers.progress import Ending, Progress, Verdict
 from workers.report import failure_object
 from workers.scenario_progress import ScenarioProgress, Tried, space_lines

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from model.scenario_space import Configuration
 from model.signature import Signature
 from storage.session import Database
-from workers.campaign import QUARANTINES_MAX, Budget, Observer
 from workers.drawing import drawn, replayed, smallest
 from workers.example_database import SqlExampleDatabase
+from workers.execution import QUARANTINES_MAX
+from workers.orders import Budget, Observer
 from workers.pool import Pool
 from workers.progress import Ending
 from workers.scenario_progress import ScenarioProgress

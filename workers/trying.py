@@ -21,13 +21,15 @@ from storage.session import Database
 from storage.sources import compile_source
 from storage.tables import CampaignState
 from workers.backlog import ATTEMPTS_MAX, Backlog
-from workers.campaign import WAIT_SECONDS, Observer, disagreement_sentence, quarantine_sentence
+from workers.campaign import WAIT_SECONDS
 from workers.ledger import BlockLedger
 from workers.minimizing import Minimized, as_found
+from workers.orders import Observer
 from workers.pool import DoneIn, Executed, Lost, MinimizedOne, Pool, Report, WorkIn
 from workers.progress import Ending, FoundFailure, labels_of
 from workers.recording import CampaignRecord
 from workers.scenario_progress import ScenarioProgress, Tried, features_sentence
+from workers.sentences import disagreement_sentence, quarantine_sentence
 from workers.shards import BlockRange, Replayed, ShardResult, ShardSpec
 
 
@@ -198,7 +200,7 @@ class Trying:
         self.progress.totals.program_steps = len(self._labels)
         blocks = tried.ledger.take_new(order.blocks)
         assert blocks is not None
-        tried.record.lease(blocks, worker=worker)
+        tried.record.hold([(worker, blocks)])
         return WorkIn(tried.spec, blocks)
 
     # -- taking what comes back --------------------------------------------------------------------
@@ -219,7 +221,7 @@ class Trying:
 
     def _complete(self, tried: Tried, executed: Executed) -> None:
         """Count the blocks, once; what they showed is stored when it is minimized."""
-        tried.record.complete(executed, Backlog())
+        tried.record.complete([executed], Backlog())
         tried.record.finish(CampaignState.FINISHED, ending=Ending.BLOCKS_DONE.value)
         tried.result = executed.result
         self.progress.totals.add(executed.work, executed.result)

@@ -10,10 +10,11 @@ from workers.shards import BlockRange, Replayed, ShardResult, ShardSpec, program
 Timed = tuple[ShardResult | Minimized, float]
 
 
-def do(spec: ShardSpec, work: Work) -> Timed:
+def do(spec: ShardSpec | None, work: Work) -> Timed:
     """The result of a piece of work: a pure function, but for the time it takes."""
     if isinstance(work, WorkIn):
         return do(work.spec, work.work)
+    assert spec is not None, "work without a spec needs a pool that has one"
     begun = time.perf_counter()
     result: ShardResult | Minimized
     if isinstance(work, BlockRange):

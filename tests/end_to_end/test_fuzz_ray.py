@@ -17,7 +17,8 @@ from storage.campaigns import campaign_totals
 from storage.failures import list_failures
 from storage.session import open_database
 from tests.lost_update import lost_update
-from workers.campaign import Budget, Coordinator, Order
+from workers.campaign import Coordinator
+from workers.orders import Budget, Order
 from workers.ray_pool import RayPool
 from workers.shards import BlockRange, ShardSpec, run_shard
 

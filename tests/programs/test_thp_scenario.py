@@ -11,8 +11,8 @@ from model.programs.thp_scenario import OPERATIONS, thp_scenario
 from model.scenario_space import scenario_space
 from storage.session import open_database
 from tests.unit.workers.test_campaign import Notes
-from workers.campaign import Budget
 from workers.local_pool import LocalPool
+from workers.orders import Budget
 from workers.progress import Ending, Progress
 from workers.scenario_progress import ScenarioProgress
 from workers.scenarios import Scenarios

@@ -15,9 +15,10 @@ from storage.programs import get_program
 from storage.tables import CampaignState
 from tests.toy_programs import two_publishers
 from workers import minimizing, recording, work
-from workers.campaign import Budget, Coordinator, Order
-from workers.fuzzing import excluded_pairs
+from workers.campaign import Coordinator
+from workers.excluding import excluded_pairs
 from workers.local_pool import LocalPool
+from workers.orders import Budget, Order
 from workers.pool import Lost
 from workers.progress import Ending, Verdict
 from workers.shards import BlockRange, Disagreement, Replayed, ShardSpec, run_shard
@@ -328,7 +329,7 @@ def test_a_database_that_fails_ends_the_campaign_with_its_sentence(
     def full(*_arguments, **_names):
         raise StorageError("the disk is full")
 
-    monkeypatch.setattr(recording, "complete_lease", full)
+    monkeypatch.setattr(recording, "complete_leases", full)
     with pytest.raises(StorageError, match="the disk is full"):
         execute(database, LocalPool(broken_spec), order_for(broken, block=0))
     summary, totals = stored(database, 1)

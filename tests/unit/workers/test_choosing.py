@@ -12,9 +12,10 @@ from storage.campaigns import campaign_totals
 from storage.leases import executed_blocks
 from storage.portfolio import turns_of
 from tests.unit.workers.test_campaign import Notes, UnreliablePool
-from workers.campaign import Budget, Coordinator, Order
+from workers.campaign import Coordinator
 from workers.choosing import Choosing
 from workers.local_pool import LocalPool
+from workers.orders import Budget, Order
 from workers.progress import Ending
 from workers.shards import BlockRange, ShardResult, ShardSpec, run_shard
 
@@ -122,7 +123,7 @@ def test_after_a_kill_the_record_says_how_to_go_on(database, broken, spec, sched
 
     def kill(progress):
         if progress.blocks >= 20:
-            memory.extend(coordinator._choosing.turns)
+            memory.extend(coordinator._execution.choosing.turns)
             raise Killed
 
     pool, notes = UnreliablePool(spec, deque()), Notes(at_progress=kill)

@@ -13,9 +13,10 @@ from storage.failures import list_failures
 from tests.programs.schedulers_4_4.small_programs import reorder, token_ring
 from tests.unit.workers.test_campaign import Notes, UnreliablePool
 from workers import shards
-from workers.campaign import Budget, Coordinator, Order
+from workers.campaign import Coordinator
 from workers.fuzzing import exhausting
 from workers.local_pool import LocalPool
+from workers.orders import Budget, Order
 from workers.progress import Ending, Verdict
 from workers.shards import ShardSpec
 

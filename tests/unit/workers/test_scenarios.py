@@ -16,9 +16,9 @@ from storage.tables import CampaignState
 from tests.added_up import added_up, fails
 from tests.unit.workers.test_campaign import Notes
 from workers import trying
-from workers.campaign import Budget
 from workers.drawing import drawn
 from workers.local_pool import LocalPool
+from workers.orders import Budget
 from workers.pool import Lost, WorkIn
 from workers.progress import Ending, Progress
 from workers.scenario_progress import ScenarioProgress
