@@ -59,6 +59,7 @@ def find_get_page(p):
     alloc_page, get_page = mm.alloc_page, mm.get_page
     page_cache_get_speculative, put_page = mm.page_cache_get_speculative, mm.put_page
     free_hot_cold_page, own_page = mm.free_hot_cold_page, mm.own_page
+    page_freeze_refs = mm.page_freeze_refs
     slot = p.shared("slot", pages, init=PAGE)
     tree_lock = p.spinlock("tree_lock")
 
@@ -89,7 +90,7 @@ def find_get_page(p):
     def freeze_refs():
         """page_freeze_refs(page, 2), or a mere look at the count."""
         if p.freeze:
-            return atomic_cmpxchg(count[PAGE], 2, 0) == 2
+            return page_freeze_refs(PAGE, 2)
         return atomic_read(count[PAGE]) == 2
 
     def reclaim():

@@ -54,7 +54,7 @@ def folio_split(p):
     count, buddy, refs, reused = mm.count, mm.buddy, mm.refs, mm.reused
     compound_head, large = mm.compound_head, mm.large
     folio_try_get, page_folio, folio_put = mm.folio_try_get, mm.page_folio, mm.folio_put
-    own_page = mm.own_page
+    own_page, folio_ref_freeze = mm.own_page, mm.folio_ref_freeze
     entry = p.array("entry", 2, pages, init=HEAD)
     xa_lock = p.spinlock("xa_lock")
 
@@ -92,7 +92,7 @@ def folio_split(p):
     def freeze_refs():
         """folio_ref_freeze(folio, 3), or a mere look at the count."""
         if p.freeze:
-            return atomic_cmpxchg(count[HEAD], 3, 0) == 3
+            return folio_ref_freeze(HEAD, 3)
         return atomic_read(count[HEAD]) == 3
 
     def split_tail():

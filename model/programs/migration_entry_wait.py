@@ -57,7 +57,7 @@ def migration_entry_wait(p):
     mm = page_counts(p, pages, kernel, init={OLD: 2, NEW: 1})
     count, buddy, refs = mm.count, mm.buddy, mm.refs
     get_page, get_page_unless_zero, put_page = mm.get_page, mm.get_page_unless_zero, mm.put_page
-    own_page = mm.own_page
+    own_page, page_freeze_refs = mm.own_page, mm.page_freeze_refs
     slot = p.shared("slot", pages, init=OLD)
     pte = p.shared("pte", ptes, init=PTE_MIGRATION)
     locked = p.array("locked", pages, boolean, init={OLD: 1, NEW: 1})
@@ -112,7 +112,7 @@ def migration_entry_wait(p):
     def move_mapping():
         """migrate_page_move_mapping(): false where somebody else holds OLD, for -EAGAIN."""
         spin_lock(tree_lock)
-        if atomic_cmpxchg(count[OLD], 2, 0) != 2:  # page_freeze_refs(page, expected_count)
+        if not page_freeze_refs(OLD, 2):
             if p.report_eagain:
                 assert False, "-EAGAIN: the page is referenced by those who wait for it"
             spin_unlock(tree_lock)

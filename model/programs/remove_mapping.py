@@ -36,7 +36,7 @@ def remove_mapping(p):
     mm = page_counts(p, pages, Kernel(), init={PAGE: 3})
     count, buddy, refs = mm.count, mm.buddy, mm.refs
     page_cache_get_speculative, put_page = mm.page_cache_get_speculative, mm.put_page
-    free_hot_cold_page = mm.free_hot_cold_page
+    free_hot_cold_page, page_freeze_refs = mm.free_hot_cold_page, mm.page_freeze_refs
     slot = p.shared("slot", pages, init=PAGE)
     content = p.shared("content", boolean)
     dirty = p.shared("dirty", boolean)
@@ -80,7 +80,7 @@ def remove_mapping(p):
     def freeze_refs():
         """page_freeze_refs(page, 2), or a mere look at the count."""
         if p.freeze:
-            return atomic_cmpxchg(count[PAGE], 2, 0) == 2
+            return page_freeze_refs(PAGE, 2)
         return atomic_read(count[PAGE]) == 2
 
     def remove():

@@ -83,6 +83,7 @@ def thp_scenario(p):
     buddy, refs, huge = mm.buddy, mm.refs, mm.huge
     put_page, free_hot_cold_page, own_page = mm.put_page, mm.free_hot_cold_page, mm.own_page
     page_cache_get_speculative, alloc_huge_page = mm.page_cache_get_speculative, mm.alloc_huge_page
+    page_freeze_refs = mm.page_freeze_refs
     slot = p.array("slot", indices, pages, init=dict(zip(indices, [TAIL, *others], strict=True)))
     tree_lock = p.spinlock("tree_lock")
     mapping = huge_pmd(p, mm, (HEAD, TAIL), cookies=p.gp_cookie, again=True)
@@ -124,7 +125,7 @@ def thp_scenario(p):
         if page == NONE:
             assert slot[index] == NONE, "a page is not reclaimed that is in its slot"
         else:
-            if atomic_cmpxchg(count[page], 2, 0) == 2:  # page_freeze_refs(page, 2)
+            if page_freeze_refs(page, 2):
                 refs[page] = 0
                 WRITE_ONCE(slot[index], NONE)  # __delete_from_page_cache()
                 spin_unlock(tree_lock)

@@ -46,7 +46,7 @@ Steps of the configuration REFERENCE, in order of discovery:
     find_get_page: rcu_read_lock(); page = rcu_dereference(slot);
         page_cache_get_speculative(page); rcu_read_unlock(); READ_ONCE(slot) == page; page =
         rcu_dereference(slot); use the page
-    reclaim_and_allocate: atomic_cmpxchg(count[TAIL], 2, 0) != 2; WRITE_ONCE(slot, NONE);
+    reclaim_and_allocate: page_freeze_refs(TAIL, 2); WRITE_ONCE(slot, NONE);
         free_hot_cold_page(page); __rmqueue(): take HEAD and TAIL; atomic_read(count[HEAD]) !=
         0; atomic_read(count[TAIL]) != 0; atomic_set(count[HEAD], 1); set_bit(PG_head,
         flags[HEAD]); set_bit(PG_tail, flags[TAIL]); WRITE_ONCE(first_page, HEAD);
@@ -130,8 +130,9 @@ def thp_split(p):
     )
     count, flags, buddy, refs, huge = mm.count, mm.flags, mm.buddy, mm.refs, mm.huge
     mapcount, put_page, alloc_huge_page = mm.mapcount, mm.put_page, mm.alloc_huge_page
-    page_cache_get_speculative, free_hot_cold_page = (
+    page_cache_get_speculative, page_freeze_refs, free_hot_cold_page = (
         mm.page_cache_get_speculative,
+        mm.page_freeze_refs,
         mm.free_hot_cold_page,
     )
     slot = p.shared("slot", pages, init=TAIL)
@@ -181,7 +182,7 @@ def thp_split(p):
 
     @p.thread()
     def reclaim_and_allocate():
-        while atomic_cmpxchg(count[TAIL], 2, 0) != 2:  # page_freeze_refs(page, 2)
+        while not page_freeze_refs(TAIL, 2):
             cpu_relax()
         refs[TAIL] = 0
         WRITE_ONCE(slot, NONE)  # __delete_from_page_cache()

@@ -28,7 +28,7 @@ STORY = [
     (
         R,
         [
-            "atomic_cmpxchg(count[TAIL], 2, 0) != 2",  # freezes TAIL
+            "page_freeze_refs(TAIL, 2)",  # freezes TAIL
             "WRITE_ONCE(slot, NONE)",
             "free_hot_cold_page(page)",
             "__rmqueue(): take HEAD and TAIL",

@@ -55,6 +55,7 @@ def folio_counts(p, pages, *, references, stable_counts=False):
         "compound_head": compound_head,
         "large": large,
         "folio_try_get": folio_try_get,
+        "folio_ref_freeze": mm.page_freeze_refs,
         "page_folio": page_folio,
         "folio_put": folio_put,
     }

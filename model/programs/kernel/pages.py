@@ -137,6 +137,12 @@ def page_counts(
                 assert count[page] == 0 or not tail, "VM_BUG_ON(PageTail(page))"
             return atomic_inc_not_zero(count[page])
 
+    @primitive
+    def page_freeze_refs(page, expected):
+        """Take `expected` references away where there are no others: nobody gets one now."""
+        with atomic():
+            return atomic_cmpxchg(count[page], expected, 0) == expected
+
     def get_page(page):
         """One more reference; the caller sees to it that there is one."""
         if not compound:
