@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from service import steering_commands
+from service.db_commands import register as register_db
 from service.life_commands import register as register_life
 from service.retaining import GC_HELP, gc_command
 from service.serve_command import SERVE_HELP, serve_command
@@ -190,6 +191,7 @@ def register(app: typer.Typer) -> None:
     app.command("gc", help=GC_HELP)(gc_command)
     app.command("serve", help=SERVE_HELP)(serve_command)
     register_tokens(app)
+    register_db(app)
 
 
 # What a command needs is imported in it: `gracefuzz --help` needs neither SQL nor LLVM.

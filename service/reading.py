@@ -2,20 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
-from storage.errors import StorageError
+from storage.locations import without_secrets
 from storage.session import Database, open_database
 
 
 def existing_database(location: str) -> Database:
     """Open a database that a campaign has made. Raises StorageError."""
-    if "://" not in location and not Path(location).expanduser().exists():
-        raise StorageError(
-            f"there is no database {location}\n"
-            "    a campaign makes it: gracefuzz fuzz thp_split; or name another with --db"
-        )
-    return open_database(location)
+    return open_database(location, create=False)
 
 
 def pretty(document: object) -> str:
@@ -27,7 +21,7 @@ def option_for(database: str) -> str:
     """What to add to a suggested command so that it reads the same database."""
     if database.startswith(("http://", "https://")):
         return f" --server {database}"
-    return "" if database == "gracefuzz.db" else f" --db {database}"
+    return "" if database == "gracefuzz.db" else f" --db {without_secrets(database)}"
 
 
 def columns(rows: Sequence[tuple[str, ...]], *, right: frozenset[int] = frozenset()) -> list[str]:

@@ -49,7 +49,7 @@ def serve_command(
                 refuse_without_token(host, token_exists=has_tokens(session))
         listening = listen(host, port)
         shown = f"http://{_in_url(host)}:{listening.getsockname()[1]}"
-        typer.echo(f"gracefuzz serves {shown} from {database.path}; Ctrl-C ends it")
+        typer.echo(f"gracefuzz serves {shown} from {database.name}; Ctrl-C ends it")
         app = create_app(database, is_open=inside)
         config = uvicorn.Config(app, log_level="warning", server_header=False)
         uvicorn.Server(config).run(sockets=[listening])

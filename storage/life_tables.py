@@ -62,7 +62,7 @@ class OverrideRow(Base):
             "failure_id",
             unique=True,
             sqlite_where=text("kind = 'merge' AND revoked_at IS NULL"),
-            postgresql_where=text("kind = 'merge' AND revoked_at IS NULL"),
+            info={"postgresql": {"where": text("kind = 'merge' AND revoked_at IS NULL")}},
         ),
         Index(None, "other_id"),
         CheckConstraint("failure_id <> other_id", name="other_id"),

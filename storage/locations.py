@@ -6,7 +6,7 @@ Passwords are read and passed on; what is shown of a location never has one.
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from storage.errors import StorageError
 
@@ -81,7 +81,9 @@ def without_secrets(location: str) -> str:
         parts = urlsplit(location)
         query = urlencode([each for each in parse_qsl(parts.query) if each[0] not in SECRETS])
         user, at, host = parts.netloc.rpartition("@")
-        return urlunsplit(parts._replace(netloc=user.partition(":")[0] + at + host, query=query))
+        asked = f"?{query}" if query else ""
+        # Put together by hand: the library leaves out the slashes of a URL without a host.
+        return f"{parts.scheme}://{user.partition(':')[0]}{at}{host}{parts.path}{asked}"
     except ValueError:
         return "a URL that cannot be read"
 

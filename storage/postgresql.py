@@ -3,6 +3,7 @@
 from sqlalchemy import Engine, NullPool, create_engine
 from sqlalchemy.engine import make_url
 
+from storage.base import Base
 from storage.errors import StorageError, explained
 from storage.locations import PostgresqlServer
 from storage.migrations import REVISIONS
@@ -20,6 +21,19 @@ SESSION = {
     "tcp_keepalives_count": "4",
     "timezone": "UTC",
 }
+
+
+def _complete_indexes() -> None:
+    """Tell indexes what they are like here; where they are declared, that would import the dialect,
+    for which the first failure in an SQLite file would have to wait.
+    """
+    for table in Base.metadata.tables.values():
+        for index in table.indexes:
+            for name, value in index.info.get("postgresql", {}).items():
+                index.dialect_kwargs[f"postgresql_{name}"] = value
+
+
+_complete_indexes()
 
 
 def open_server(server: PostgresqlServer, *, create: bool) -> tuple[Engine, Engine]:

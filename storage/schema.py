@@ -92,8 +92,11 @@ def use_write_ahead_log(engine: Engine) -> None:
             connection.close()
 
 
-def check_revision(connection: Connection, name: str) -> str | None:
-    """The revision of the schema called `name`; None when the file is empty."""
+def check_revision(connection: Connection, name: str, *, known_only: bool = True) -> str | None:
+    """The revision of the schema called `name`; None when it is empty.
+
+    Raises `StorageError` for another program's, and unless told otherwise for a later gracefuzz's.
+    """
     names = inspect(connection).get_table_names()
     if not names:
         return None
@@ -104,7 +107,7 @@ def check_revision(connection: Connection, name: str) -> str | None:
             "    give a gracefuzz database, or one that is empty or does not exist yet"
         )
     revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    if revision is not None and revision not in REVISIONS:
+    if known_only and revision is not None and revision not in REVISIONS:
         raise StorageError(
             f"cannot use the database {name}: its schema is revision {revision}, and this "
             f"gracefuzz knows revisions up to {REVISIONS[-1]}\n"

@@ -21,12 +21,7 @@ SQLITE_WITHOUT_RESET_DEFECT = (3, 51, 3)
 
 def open_file(file: SqliteFile, *, create: bool) -> tuple[Engine, Engine]:
     """The engines for reading and for writing; the file is made or upgraded if needed."""
-    _refuse_what_cannot_be_a_file(file.path)
-    if not create and not file.path.exists():
-        raise StorageError(
-            f"there is no database {file.shown}\n"
-            "    a campaign makes it: gracefuzz fuzz thp_split; or name another with --db"
-        )
+    refuse_what_cannot_be_a_file(file, must_exist=not create)
     with explained(file.shown):
         # A migration may rebuild a table, which SQLite allows only while references are unchecked,
         # and inside a transaction that cannot be switched: so it has connections of its own.
@@ -58,7 +53,14 @@ def sqlite_module() -> ModuleType:
     return dbapi2
 
 
-def _refuse_what_cannot_be_a_file(path: Path) -> None:
+def refuse_what_cannot_be_a_file(file: SqliteFile, *, must_exist: bool) -> None:
+    """Raise StorageError where no database can be, or where none is that must be there."""
+    path = file.path
+    if must_exist and not path.exists():
+        raise StorageError(
+            f"there is no database {path}\n"
+            "    a campaign makes it: gracefuzz fuzz thp_split; or name another with --db"
+        )
     if path.is_dir():
         raise StorageError(
             f"cannot open the database {path}: it is a folder\n    give the path of a file in it"

@@ -41,7 +41,7 @@ class CampaignState(StrEnum):
     """Where a campaign stands, as its coordinator has observed it.
 
     created -> running <-> paused, running or paused -> stopping -> stopped; finished where its
-    budget is spent, failed where it could not go on. `storage.campaign_states` moves it.
+    budget is spent, failed where it could not go on.
     """
 
     CREATED = "created"
@@ -325,9 +325,9 @@ class FailureRow(Base):
         Index(None, "status", "id"),
         Index(None, "ir_hash"),
         Index(None, "first_campaign_id"),
-        Index("ix_failures_words", text(FAILURE_WORDS), postgresql_using="gin").ddl_if(
-            dialect="postgresql"
-        ),
+        Index(
+            "ix_failures_words", text(FAILURE_WORDS), info={"postgresql": {"using": "gin"}}
+        ).ddl_if(dialect="postgresql"),
         CheckConstraint("preemptions >= 0", name="preemptions"),
         CheckConstraint("switches >= preemptions", name="switches"),
         CheckConstraint("threads >= 0", name="threads"),
@@ -381,7 +381,7 @@ class SightingRow(Base):
             "campaign_id",
             "block",
             sqlite_where=text("schedule IS NULL"),
-            postgresql_where=text("schedule IS NULL"),
+            info={"postgresql": {"where": text("schedule IS NULL")}},
         ),
         CheckConstraint("block >= 0", name="block"),
         CheckConstraint(f"lane >= 0 AND lane < {LANES}", name="lane"),

@@ -9,12 +9,14 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -60,9 +62,21 @@ class Server:
         """What stops it, for another process too."""
         return _as_user("pg_ctl", "-D", f"{self.folder}/data", "-m", mode, "-w", "-s", "stop")
 
-    def pid(self) -> int:
-        """The number of its first process."""
-        return int(Path(self.folder, "data", "postmaster.pid").read_text().split()[0])
+    def kill(self) -> None:
+        """kill -9 of all its processes."""
+        note = Path(self.folder, "data", "postmaster.pid")
+        first = note.read_text().split()[0]
+        children = Path("/proc", first, "task", first, "children").read_text().split()
+        for process in (first, *children):
+            with suppress(ProcessLookupError):
+                os.kill(int(process), signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while any(_is_alive(process) for process in (first, *children)):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        # A process that nobody has waited for yet would be taken for a server that is up.
+        note.unlink()
+        Path(self.folder, f".s.PGSQL.{self.port}.lock").unlink()
 
     def do(self, *statements: str, name: str = "postgres") -> None:
         """Execute statements, each in a transaction of its own."""
@@ -71,6 +85,13 @@ class Server:
         with psycopg.connect(self.url(name), autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement)
+
+
+def _is_alive(process: str) -> bool:
+    try:
+        return Path("/proc", process, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def missing() -> str | None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from model.program import Outcome, show_parameter
 from model.residual_risk import classes_left
+from storage.locations import without_secrets
 from workers.progress import FoundFailure, Progress
 
 PREFIXES = "kMGTPE"
@@ -67,7 +68,7 @@ def last_lines(failures: Collection[int], *, database: str) -> list[str]:
 
 def option_for(database: str) -> str:
     """What to add to a suggested command so that it reads the same database."""
-    return "" if database == "gracefuzz.db" else f" --db {database}"
+    return "" if database == "gracefuzz.db" else f" --db {without_secrets(database)}"
 
 
 def failure_line(found: FoundFailure) -> str:

@@ -2,6 +2,7 @@
 
 import json
 
+from storage.locations import without_secrets
 from workers.matrix import Cell, Matrix, Row
 from workers.matrix_text import label_of
 
@@ -12,7 +13,7 @@ def matrix_json(matrix: Matrix, *, database: str) -> str:
         {
             "series": matrix.series.name,
             "title": matrix.series.title,
-            "database": database,
+            "database": without_secrets(database),
             "exit_code": int(matrix.verdict),
             "patches": [
                 {

@@ -5,6 +5,7 @@ import json
 from model.coverage import Coverage
 from model.residual_risk import classes_left
 from model.schedulers.portfolio import gains_object
+from storage.locations import without_secrets
 from workers.campaign import CampaignReport
 from workers.orders import Order
 from workers.progress import FoundFailure, Verdict
@@ -16,7 +17,7 @@ def report_json(report: CampaignReport, order: Order, *, database: str, verdict:
     return json.dumps(
         {
             "campaign": report.campaign_id,
-            "database": database,
+            "database": without_secrets(database),
             "program": order.program.name,
             "parameters": dict(order.program.parameters),
             "ir_hash": order.program.hash,

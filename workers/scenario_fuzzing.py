@@ -14,6 +14,7 @@ from model.language import ProgramSource
 from model.program_json import to_json
 from model.scenario_space import scenario_space
 from model.schedulers.wanted import settled
+from storage.locations import without_secrets
 from storage.session import open_database
 from storage.sources import compile_source, text_of
 from workers.display import Title, last_lines, lines_of, styled, watched
@@ -119,7 +120,7 @@ def space_json(
     totals, space = progress.totals, order.space
     return json.dumps(
         {
-            "database": wish.database,
+            "database": without_secrets(wish.database),
             "program": space.source.name,
             "fixed": dict(space.fixed),
             "open": {each.name: [each.default, *each.others] for each in space.features},

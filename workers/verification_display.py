@@ -12,6 +12,7 @@ from importlib.metadata import version
 from model.explore import Explored
 from model.program import Program, show_parameter
 from model.signature import site_name
+from storage.locations import without_secrets
 from storage.verifications import VerificationPlan
 from workers.display import amount, duration, failure_line, last_lines, option_for
 from workers.progress import Ending, FoundFailure, Verdict
@@ -154,7 +155,7 @@ def report_json(
         {
             "campaign": report.campaign_id,
             "kind": "verify",
-            "database": database,
+            "database": without_secrets(database),
             "program": program.name,
             "parameters": dict(program.parameters),
             "ir_hash": program.hash,

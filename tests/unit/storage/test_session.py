@@ -1,13 +1,18 @@
 """Opening a database, and what is said when that cannot be."""
 
+import ast
 import os
 import pickle
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Column, MetaData, PickleType, Table, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from storage.base import Base
 from storage.errors import StorageError, UnknownFailure, sentence_for
 from storage.session import open_database
 from storage.sqlite import SQLITE_WITHOUT_RESET_DEFECT, sqlite_module
@@ -193,3 +198,56 @@ def test_every_message_names_the_file_and_a_way_out(tmp_path):
 def test_an_error_survives_pickling():
     error = pickle.loads(pickle.dumps(UnknownFailure("no failure has the number 7")))
     assert isinstance(error, StorageError) and str(error) == "no failure has the number 7"
+
+
+def test_an_sqlite_file_is_opened_without_what_only_others_need(tmp_path):
+    """Each of these takes as long to import as all the rest: the first failure would wait."""
+    script = (
+        "import sys; from storage.session import open_database\n"
+        "with open_database(sys.argv[1]) as database, database.write() as session: pass\n"
+        "print([name for name in sys.modules if name.split('.')[0] in ('psycopg', 'alembic')"
+        " or name.startswith('sqlalchemy.dialects.postgresql')])"
+    )
+    for _ in ("new", "there already"):
+        done = subprocess.run(
+            [sys.executable, "-c", script, tmp_path / "x.db"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == "[]\n"
+
+
+def columns_that_could_hold_objects(metadata):
+    """Columns of a type that SQLAlchemy, or a type of ours above it, pickles."""
+    return [
+        str(column)
+        for table in metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, PickleType)
+        or isinstance(getattr(column.type, "impl_instance", None), PickleType)
+    ]
+
+
+def test_no_column_holds_a_pickle():
+    assert columns_that_could_hold_objects(Base.metadata) == []
+    wrong = MetaData()
+    Table("wrong", wrong, Column("held", PickleType))
+    assert columns_that_could_hold_objects(wrong) == ["wrong.held"]
+
+
+def test_no_module_of_storage_can_read_or_write_a_pickle():
+    folder = Path(__file__).resolve().parents[3] / "storage"
+    files = list(folder.rglob("*.py"))
+    assert len(files) > 20
+    for file in files:
+        names = {
+            each for node in ast.walk(ast.parse(file.read_text())) for each in imported_by(node)
+        }
+        assert not names & {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle"}, file
+
+
+def imported_by(node):
+    if isinstance(node, ast.Import):
+        return [alias.name.split(".")[0] for alias in node.names]
+    return [node.module.split(".")[0]] if isinstance(node, ast.ImportFrom) and node.module else []
