@@ -18,7 +18,7 @@ class DeliveryRow(Base):
             "ix_deliveries_due",
             "due_at",
             sqlite_where=text("delivered_at IS NULL"),
-            postgresql_where=text("delivered_at IS NULL"),
+            info={"postgresql": {"where": text("delivered_at IS NULL")}},
         ),
         CheckConstraint("attempts >= 0", name="attempts"),
     )
