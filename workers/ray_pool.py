@@ -48,8 +48,9 @@ class _Worker:
     """The actor: compiles the program when it starts, and again when it is restarted."""
 
     def __init__(self, packed: bytes) -> None:
-        self._spec: ShardSpec = pickle.loads(zlib.decompress(packed))
-        compile_first(self._spec)
+        self._spec: ShardSpec | None = pickle.loads(zlib.decompress(packed))
+        if self._spec is not None:
+            compile_first(self._spec)
 
     def process_id(self) -> int:
         """The number of the actor's process; answering shows that it is alive."""

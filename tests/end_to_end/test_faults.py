@@ -24,7 +24,7 @@ KILLS = int(os.environ.get("GRACEFUZZ_KILLS", "3"))
 SECONDS_MAX = 60 + 12 * KILLS
 BLOCKS = 10_000 * (1 + KILLS)
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 + SECONDS_MAX)]
 
 
 def coordinator(location, seed):

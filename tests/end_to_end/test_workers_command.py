@@ -26,10 +26,11 @@ def made(database, *arguments):
     return json.loads(done.stdout)["campaign"]
 
 
-def test_two_campaigns_are_executed_and_their_failure_is_stored_once(tmp_path):
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_two_campaigns_are_executed_and_their_failure_is_stored_once(tmp_path, workers):
     database = tmp_path / "found.db"
     numbers = [made(database, "--blocks", "3", "--seed", seed) for seed in ("1", "2")]
-    done = gracefuzz("workers", "--workers", "0", "--until-idle", "--db", database)
+    done = gracefuzz("workers", "--workers", workers, "--until-idle", "--db", database)
     assert done.returncode == 0, done.stderr
     program = to_json(lost_update.compile())
     with open_database(database) as opened, opened.read() as session:
