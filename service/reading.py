@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from storage.locations import without_secrets
+from storage import locations
 from storage.session import Database, open_database
 
 
@@ -18,10 +18,10 @@ def pretty(document: object) -> str:
 
 
 def option_for(database: str) -> str:
-    """What to add to a suggested command so that it reads the same database."""
+    """What to add to a suggested command so that it reads the same database, or service."""
     if database.startswith(("http://", "https://")):
         return f" --server {database}"
-    return "" if database == "gracefuzz.db" else f" --db {without_secrets(database)}"
+    return locations.option_for(database)
 
 
 def columns(rows: Sequence[tuple[str, ...]], *, right: frozenset[int] = frozenset()) -> list[str]:

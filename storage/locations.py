@@ -10,6 +10,8 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urls
 
 from storage.errors import StorageError
 
+# Where commands look when nothing is said.
+DEFAULT = "gracefuzz.db"
 FORMS = (
     "    give a path, sqlite:///path/to/file.db, or postgresql://USER@HOST:PORT/NAME; a password\n"
     "    may stand in the URL, in PGPASSWORD, or in ~/.pgpass"
@@ -71,6 +73,11 @@ def locate(location: str | Path) -> SqliteFile | PostgresqlServer:
             "    write sqlite:///relative/path.db, or sqlite:////absolute/path.db"
         )
     return _file(unquote(parts.path[1:]), location)
+
+
+def option_for(location: str) -> str:
+    """What to add to a suggested command so that it reads the same database."""
+    return "" if location == DEFAULT else f" --db {without_secrets(location)}"
 
 
 def without_secrets(location: str) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from model.program import Outcome, show_parameter
 from model.residual_risk import classes_left
-from storage.locations import without_secrets
+from storage.locations import option_for
 from workers.progress import FoundFailure, Progress
 
 PREFIXES = "kMGTPE"
@@ -64,11 +64,6 @@ def last_lines(failures: Collection[int], *, database: str) -> list[str]:
         f"replay it: gracefuzz failures replay {first} --step{option}",
         f"all of it: gracefuzz failures list{option}",
     ]
-
-
-def option_for(database: str) -> str:
-    """What to add to a suggested command so that it reads the same database."""
-    return "" if database == "gracefuzz.db" else f" --db {without_secrets(database)}"
 
 
 def failure_line(found: FoundFailure) -> str:

@@ -16,6 +16,7 @@ from model.hint_path import Followed, follow
 from model.interpreter import Trace
 from model.program import Outcome, Program
 from storage.campaigns import HINT
+from storage.locations import option_for, without_secrets
 from storage.session import open_database
 from storage.sources import SourceError
 from storage.tables import CampaignState
@@ -132,19 +133,18 @@ def _ending(followed: Followed) -> str:
 def _shown(found: Found, *, database: str) -> str:
     failure, number = found.minimal, found.failure_id
     known = "stored as" if found.is_new else "known as"
-    option = "" if database == "gracefuzz.db" else f" --db {database}"
     proof = "proved" if failure.is_proved else "local"
     preemptions = f"{failure.preemptions} preemption{'' if failure.preemptions == 1 else 's'}"
     return (
         f"\n{failure.oracle}: {failure.sentence}   {failure.steps} steps  {preemptions}  "
         f"minimal: {proof}\n\n{failure.diagram}\n"
-        f"{known} failure {number}: gracefuzz failures show {number}{option}"
+        f"{known} failure {number}: gracefuzz failures show {number}{option_for(database)}"
     )
 
 
 def _object(wish: HintWish, followed: Followed, found: list[Found]) -> dict[str, object]:
     return {
-        "database": wish.database,
+        "database": without_secrets(wish.database),
         "hint": {
             "steps_followed": followed.matched,
             "steps_filled_in": followed.filled,

@@ -9,10 +9,11 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from storage.locations import option_for
 from storage.session import open_database
 from storage.sources import find_series
 from workers.cell_pool import CellPool, LocalCellPool, ProcessCellPool
-from workers.display import LiveScreen, duration, option_for, watched
+from workers.display import LiveScreen, duration, watched
 from workers.matrix import Matrix, matrix_of
 from workers.matrix_coordinator import MatrixCoordinator, MatrixProgress
 from workers.matrix_json import matrix_json

@@ -12,9 +12,9 @@ from importlib.metadata import version
 from model.explore import Explored
 from model.program import Program, show_parameter
 from model.signature import site_name
-from storage.locations import without_secrets
+from storage.locations import option_for, without_secrets
 from storage.verifications import VerificationPlan
-from workers.display import amount, duration, failure_line, last_lines, option_for
+from workers.display import amount, duration, failure_line, last_lines
 from workers.progress import Ending, FoundFailure, Verdict
 from workers.report import failure_object
 from workers.verification import Reach, VerificationReport

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.locations import PostgresqlServer, SqliteFile, locate, without_secrets
+from storage.locations import PostgresqlServer, SqliteFile, locate, option_for, without_secrets
 
 SECRET = "s3cret"
 
@@ -40,3 +40,9 @@ def test_a_path_is_shown_as_it_is(tmp_path):
     assert locate(tmp_path / "x.db") == SqliteFile(tmp_path / "x.db")
     assert without_secrets("found.db") == "found.db"
     assert locate("~/x.db") == SqliteFile(Path.home() / "x.db")
+
+
+def test_a_suggested_command_reads_the_same_database_and_shows_no_password():
+    assert option_for("gracefuzz.db") == ""
+    assert option_for("other.db") == " --db other.db"
+    assert option_for(f"postgresql://me:{SECRET}@db/fuzz") == " --db postgresql://me@db/fuzz"
