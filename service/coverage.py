@@ -30,7 +30,7 @@ def coverage_lines(program: Program, totals: CampaignTotals, *, scheduler: str) 
         f"steps       {len(totals.steps_reached):,} of {len(labels):,}",
         f"pairs       {len(coverage.pairs):,} of {len(possible):,} that accesses allow"
         f"{_curve([point.pairs for point in points])}",
-        *_classes(coverage, [point.classes for point in points], scheduler),
+        *_named(_classes(coverage, [point.classes for point in points], scheduler)),
         f"states      {states_sentence(totals)}",
         f"violations  {_violations(totals, scheduler)}",
     ]
@@ -79,11 +79,8 @@ def coverage_object(
 
 def risk_sentences(totals: CampaignTotals, *, scheduler: str) -> list[tuple[str, str]]:
     """What is left, by name: classes that were not seen, violations that never showed."""
-    lines = [
-        *_classes(totals.coverage, [], scheduler),
-        f"violations  {_violations(totals, scheduler)}",
-    ]
-    return [(line[:11].strip(), line[12:]) for line in lines]
+    classes = _classes(totals.coverage, [], scheduler)
+    return [*classes, ("violations", _violations(totals, scheduler))]
 
 
 def states_sentence(totals: CampaignTotals) -> str:
@@ -143,17 +140,26 @@ def _indented(lines: Sequence[str]) -> list[str]:
     return [f"  {line}" for line in lines[:LINES_SHOWN]] + last
 
 
-def _classes(coverage: Coverage, curve: Sequence[float], scheduler: str) -> list[str]:
+def _named(sentences: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"{name:<11} {sentence}" for name, sentence in sentences]
+
+
+def _classes(
+    coverage: Coverage, curve: Sequence[float], scheduler: str
+) -> list[tuple[str, str]]:
     valid = validity(coverage.executions, scheduler=scheduler)
     about = "" if coverage.classes.is_exact else "about "
-    seen = f"classes     {about}{coverage.classes.classes:,.0f} of equivalent executions"
+    seen = f"{about}{coverage.classes.classes:,.0f} of equivalent executions"
     if valid is not Validity.VALID:
-        return [seen, f"new class   {valid.value}"]
+        return [("classes", seen), ("new class", valid.value)]
     left = classes_left(coverage.classes, coverage.executions)
     return [
-        f"{seen}, there are at least {left.at_least:,.0f}{_curve(curve)}",
-        f"new class   the next schedule is of one with a probability of {left.unseen:.3%}, "
-        f"below {left.unseen_max:.3%} (95 %)",
+        ("classes", f"{seen}, there are at least {left.at_least:,.0f}{_curve(curve)}"),
+        (
+            "new class",
+            f"the next schedule is of one with a probability of {left.unseen:.3%}, "
+            f"below {left.unseen_max:.3%} (95 %)",
+        ),
     ]
 
 

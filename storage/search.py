@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.errors import StorageError
@@ -90,13 +90,6 @@ def search_failures(
         failures=tuple(summary_of(row) for row in shown),
         next_cursor=_encoded(shown[-1], query.order) if more else None,
     )
-
-
-def count_by_status(session: Session) -> dict[FailureStatus, int]:
-    """How many failures have each status."""
-    rows = session.execute(select(FailureRow.status, func.count()).group_by(FailureRow.status))
-    counts = {status: count for status, count in rows}
-    return {status: counts.get(status, 0) for status in FailureStatus}
 
 
 def _matching(rows: Select[FailureRow], query: FailureQuery) -> Select[FailureRow]:

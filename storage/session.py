@@ -21,6 +21,7 @@ from storage.locations import SqliteFile, locate
 # What a transaction is called where nobody imports SQLAlchemy.
 Transaction = Session
 
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """An open database. Close it, or use it in a `with` statement.

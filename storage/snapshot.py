@@ -83,7 +83,7 @@ def database_figures(session: Session) -> DatabaseFigures:
         programs=_programs(session),
         campaigns=_campaigns(session),
         campaign_states=_counted(session, CampaignRow.state, CampaignState),
-        failures=_counted(session, FailureRow.status, FailureStatus),
+        failures=failures_by_status(session),
         leases=_counted(session, LeaseRow.state, LeaseState),
         oldest_lease_at=session.scalar(select(func.min(LeaseRow.given_at))),
         quarantined_ranges=session.scalar(quarantined) or 0,
@@ -93,6 +93,11 @@ def database_figures(session: Session) -> DatabaseFigures:
         leader_beat_at=None if leader is None else leader.beat_at,
         leads=leader is not None and leader.holder is not None,
     )
+
+
+def failures_by_status(session: Session) -> dict[FailureStatus, int]:
+    """How many failures have each status; 0 for those that none has."""
+    return _counted(session, FailureRow.status, FailureStatus)
 
 
 def _programs(session: Session) -> dict[str, ProgramFigures]:

@@ -12,7 +12,6 @@ from model.steps_table import ShownChange, steps_table
 
 COLUMNS_MAX = 12
 STRIP_WIDTH, ROW_HEIGHT, LABEL_WIDTH = 1000, 22, 170
-LANE_COLOURS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,11 @@ class Lanes:
     def strip_height(self) -> int:
         """Of the strip, in its own units."""
         return ROW_HEIGHT * len(self.lanes) + 6
+
+    @property
+    def baselines(self) -> tuple[tuple[str, int], ...]:
+        """Each lane's name with the height of its line in the strip."""
+        return tuple((name, ROW_HEIGHT * n + 14) for n, name in enumerate(self.lanes))
 
 
 def lanes_of(trace: Trace) -> Lanes:

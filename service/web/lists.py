@@ -1,7 +1,6 @@
 """Pages that list failures with their filters, campaigns, programs; and the page of a program."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -17,7 +16,8 @@ from service.web.shared import database_of
 from service.web.step_graph import step_graph
 from storage.campaigns import list_campaigns
 from storage.claims import observed
-from storage.search import FailureOrder, count_by_status, search_failures
+from storage.search import FailureOrder, search_failures
+from storage.snapshot import failures_by_status
 from storage.sources import library
 from storage.tables import FailureStatus
 
@@ -47,7 +47,7 @@ def failures_page(
     """Failures; the address holds every filter, so it can be shared."""
     with database_of(request).read() as session:
         found = search_failures(session, query, limit=FAILURES_SHOWN, cursor=cursor)
-        counts = count_by_status(session)
+        counts = failures_by_status(session)
     given = filters_of(query)
     following = None
     if found.next_cursor is not None:
@@ -74,7 +74,7 @@ def campaigns_page(request: Request) -> Response:
     with database.read() as session:
         stored = list_campaigns(session)
     found = [observed(database, each) for each in stored]
-    return page(request, "campaigns.html", campaigns=found, now=datetime.now(UTC))
+    return page(request, "campaigns.html", campaigns=found)
 
 
 @router.get("/programs")

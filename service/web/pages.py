@@ -1,7 +1,5 @@
 """Pages: the templates, what all of them are given, and how a page is told from a document."""
 
-import json
-from datetime import datetime
 from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
@@ -33,7 +31,6 @@ def templates() -> Jinja2Templates:
     environment.filters["short"] = short
     environment.filters["moment"] = lambda at: f"{at:%Y-%m-%d %H:%M:%S}"
     environment.filters["counted"] = counted
-    environment.filters["pretty_json"] = lambda value: json.dumps(value, indent=2)
     environment.globals["version"] = version("gracefuzz")
     return Jinja2Templates(env=environment)
 
@@ -82,12 +79,3 @@ def short(number: int) -> str:
     while abs(value) >= 999.5 and len(units) > 1:
         value, units = value / 1000, units[1:]
     return f"{value:.3g} {units[0]}".rstrip()
-
-
-def since(moment: datetime, *, now: datetime) -> str:
-    """`3 min ago`."""
-    seconds = max(0, int((now - moment).total_seconds()))
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"
