@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass
+
+PICKS_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -22,6 +24,13 @@ def to_lists(schedule: Schedule) -> list[list[object]]:
     return [[pick.thread, *pick.choices] for pick in schedule]
 
 
-def from_lists(lists: Sequence[Sequence[int]]) -> Schedule:
-    """The schedule that `to_lists` was given."""
-    return tuple(Pick(thread, tuple(choices)) for thread, *choices in lists)
+def picks_json(schedule: Schedule) -> str:
+    """A schedule as a sighting keeps it; `from_picks_json` reads it."""
+    return json.dumps({"version": PICKS_VERSION, "picks": to_lists(schedule)})
+
+
+def from_picks_json(text: str) -> Schedule:
+    """The schedule of a sighting."""
+    document = json.loads(text)
+    assert document["version"] == PICKS_VERSION
+    return tuple(Pick(thread, tuple(choices)) for thread, *choices in document["picks"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model.minimize import minimize
 from model.minimized import Minimized, described
-from model.schedule import to_lists
+from model.schedule import picks_json
 from service.bundle_reading import (
     BUNDLE_BYTES_MAX,
     Bundle,
@@ -69,14 +69,13 @@ def import_bundle(
             plan = _plan(each, bundle)
             campaign = start_campaign(session, plan, now=now)
             origin = each.origin
-            picks = {"version": 1, "picks": to_lists(each.trace.schedule)}
             sighting = SightingRecord(
                 campaign_id=campaign,
                 ir_hash=each.program.hash,
                 block=origin.block,
                 lane=origin.lane,
                 step=len(each.trace.events) - 1,
-                schedule=json.dumps(picks),
+                schedule=picks_json(each.trace.schedule),
             )
             row = failure_record(
                 smallest, ir_hash=each.program.hash, ordinal=origin.schedule_ordinal

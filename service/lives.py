@@ -1,7 +1,6 @@
 """The life of a failure, for a person to read and for a script."""
 
 import getpass
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,7 @@ from model.interpreter import replay
 from model.minimize import minimize
 from model.minimized import described
 from model.program_json import from_json
-from model.schedule import from_lists
+from model.schedule import from_picks_json
 from service.reading import columns, pretty
 from storage.errors import LifeError
 from storage.failures import FailureRecord, StoredFailure, get_failure, list_sightings
@@ -192,7 +191,7 @@ def described_in(database: Database, failure_id: int, ir_hash: str) -> FailureRe
         (name,) = matching
         program = from_json(get_program(session, name).ir)
     sighting = next(each for each in kept if each.ir_hash == name)
-    trace = replay(program, from_lists(json.loads(sighting.schedule)["picks"]))
+    trace = replay(program, from_picks_json(sighting.schedule))
     assert trace.site is not None, "a sighting is an execution that fails"
     minimal = minimize(program, trace)
     record = described(minimal.trace, proof=minimal.proof, states=minimal.states)

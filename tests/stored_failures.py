@@ -10,7 +10,7 @@ from model.minimize import Minimal, minimize
 from model.minimized import described
 from model.program import Program
 from model.program_json import to_json
-from model.schedule import to_lists
+from model.schedule import picks_json
 from storage.campaigns import CampaignPlan, finish_campaign, start_campaign
 from storage.failures import SightingRecord, record_sighting
 from storage.minimal_failures import failure_record
@@ -36,7 +36,7 @@ def store_failures(database: Database, source: ProgramSource, **parameters: obje
                 ir_hash=program.hash,
                 ordinal=lane,
             )
-            picks = json.dumps({"version": 1, "picks": to_lists(each.trace.schedule)})
+            picks = picks_json(each.trace.schedule)
             sighting = SightingRecord(campaign, program.hash, 0, lane, each.steps, picks)
             numbers.append(record_sighting(session, row, sighting, now=NOW).failure_id)
         finish_campaign(session, campaign, CampaignState.FINISHED, ending="done", now=NOW)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from model.circuit.block import ENGINE_REVISION
 from model.minimized import Minimized
 from model.program import Program
-from model.schedule import to_lists
+from model.schedule import picks_json
 from model.schedulers.portfolio import Gains, Turn
 from model.signature import Signature
 from storage.campaigns import (
@@ -56,7 +56,6 @@ from workers.backlog import Backlog
 from workers.pool import Executed, Lost
 from workers.shards import BlockRange, Replayed, ShardResult
 
-SCHEDULE_VERSION = 1
 # Sightings recorded for one signature in one campaign; later hits are counted by their site only.
 SIGHTINGS_PER_SIGNATURE_MAX = 64
 
@@ -272,14 +271,13 @@ class CampaignRecord:
         return kept
 
     def _sighting(self, violation: Replayed) -> SightingRecord:
-        picks = {"version": SCHEDULE_VERSION, "picks": to_lists(violation.schedule)}
         return SightingRecord(
             campaign_id=self.campaign_id,
             ir_hash=self.ir_hash,
             block=violation.block,
             lane=violation.lane,
             step=violation.number,
-            schedule=json.dumps(picks),
+            schedule=picks_json(violation.schedule),
         )
 
 

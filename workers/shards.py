@@ -17,7 +17,7 @@ from model.interpreter import Trace
 from model.known import Pairs, contains
 from model.program import DEADLOCK_SITE, Outcome, Program
 from model.program_json import from_json
-from model.schedule import Schedule
+from model.schedule import Schedule, to_lists
 from model.schedulers.exhaustive import exhaustive_named
 from model.schedulers.named import UNIFORM_WALK, scheduler_named
 from model.schedulers.portfolio import ARMS_MAX, is_sampled, portfolio_named
@@ -335,7 +335,7 @@ def _replayed(
 def _disagreement(program: Program, block: int, hit: Hit, trace: Trace) -> Disagreement:
     said = trace.outcome.value if trace.outcome is not None else "no end"
     where = "" if trace.site is None else f" at {site_name(program, trace.site)!r}"
-    picks = [[pick.thread, *pick.choices] for pick in trace.schedule]
+    picks = to_lists(trace.schedule)
     return Disagreement(
         block,
         hit.lane,
