@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Query, Request, Response
 
 from model.program import show_parameter
+from model.schedule import from_picks_json
 from service.failures import (
     load_failure,
     origin_of,
@@ -44,7 +45,7 @@ def failure_page(
     loaded = load_failure(database_of(request), failure_id)
     again = shown(loaded)
     with database_of(request).read() as session:
-        sightings = [_sighting(each) for each in list_sightings(session, failure_id)]
+        sightings = [shown_sighting(each) for each in list_sightings(session, failure_id)]
     parameters = json.loads(loaded.program.parameters)
     return page(
         request,
@@ -87,5 +88,7 @@ def _frame(again: Shown, step: int) -> dict[str, Any]:
     }
 
 
-def _sighting(record: SightingRecord) -> ShownSighting:
-    return ShownSighting(record.campaign_id, record.block, record.lane, record.step + 1)
+def shown_sighting(record: SightingRecord) -> ShownSighting:
+    """What is shown of a sighting. Its `step` counts from the start of its block."""
+    steps = len(from_picks_json(record.schedule))
+    return ShownSighting(record.campaign_id, record.block, record.lane, steps)

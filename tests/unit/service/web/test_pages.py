@@ -5,9 +5,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from model.schedule import Pick, picks_json
 from service.web.curves import curve
+from service.web.failure_page import shown_sighting
 from service.web.pages import short
 from service.web.source_lines import source_line
+from storage.failures import SightingRecord
 
 HTML = {"Accept": "text/html"}
 BYTES_MAX = 150_000
@@ -52,6 +55,12 @@ def test_the_page_of_a_failure_shows_each_step_and_the_state_that_is_asked_for(c
     assert f"After step 2 of {len(trace['steps'])}" in page
     frame = client.get("/failures/1/frame?step=0", headers=HTML).text
     assert "The initial state" in frame and "<html" not in frame
+
+
+def test_a_sighting_is_as_long_as_its_execution_wherever_in_its_lane_it_began():
+    picks = picks_json((Pick(1), Pick(0), Pick(1), Pick(0)))
+    late = SightingRecord(campaign_id=1, ir_hash="a1", block=0, lane=5, step=2965, schedule=picks)
+    assert shown_sighting(late).steps == 4
 
 
 def test_what_a_person_types_is_escaped(client):
