@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
@@ -242,14 +243,23 @@ def free_leases(session: Session, *which: ColumnElement[bool]) -> None:
 
 def list_campaigns(session: Session, *, program: str | None = None) -> tuple[CampaignSummary, ...]:
     """All campaigns, or those of the program named `program`, newest first."""
+    wanted = () if program is None else (ProgramRow.name == program,)
+    return campaigns_where(session, *wanted, order=(CampaignRow.id.desc(),))
+
+
+def campaigns_where(
+    session: Session,
+    *wanted: ColumnElement[bool],
+    order: tuple[ColumnElement[Any], ...],
+) -> tuple[CampaignSummary, ...]:
+    """Campaigns by conditions on their rows, for this package only; one query."""
     query = (
         select(CampaignRow, ProgramRow.name, VerificationRow)
         .join(ProgramRow)
         .outerjoin(VerificationRow)
-        .order_by(CampaignRow.id.desc())
+        .where(*wanted)
+        .order_by(*order)
     )
-    if program is not None:
-        query = query.where(ProgramRow.name == program)
     return tuple(_summary(row, name, told) for row, name, told in session.execute(query))
 
 

@@ -4,7 +4,6 @@ People write the wanted state, the limits, the weight; the coordinator reads the
 second, follows, and writes the observed state. Each change is an event with its author.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from storage.campaigns import (
     ENDINGS,
-    QUEUED,
     CampaignLimits,
     CampaignPlan,
     CampaignSummary,
     campaign_row,
+    campaigns_where,
     get_campaign,
     start_campaign,
 )
@@ -93,13 +92,13 @@ def change(
 
 def to_coordinate(session: Session) -> tuple[CampaignSummary, ...]:
     """The campaigns that wait for a coordinator or have one, by priority, then by number."""
-    query = select(CampaignRow).where(
-        CampaignRow.state.not_in(ENDINGS), CampaignRow.kind == CampaignKind.FUZZ
+    found = campaigns_where(
+        session,
+        CampaignRow.state.not_in(ENDINGS),
+        CampaignRow.kind == CampaignKind.FUZZ,
+        order=(CampaignRow.priority.desc(), CampaignRow.id.asc()),
     )
-    ordered = query.order_by(CampaignRow.priority.desc(), CampaignRow.id)
-    return tuple(
-        get_campaign(session, row.id) for row in session.scalars(ordered).all() if _is_queued(row)
-    )
+    return tuple(each for each in found if each.plan.is_queued)
 
 
 def observe(
@@ -135,17 +134,13 @@ def _steerable(session: Session, campaign_id: int) -> CampaignRow:
             f"campaign {campaign_id} has ended: {row.ending}\n"
             "    start another one: gracefuzz campaigns create"
         )
-    if not _is_queued(row):
+    if not get_campaign(session, campaign_id).plan.is_queued:
         raise NotSteerable(
             f"campaign {campaign_id} belongs to the process that started it\n"
             "    stop that process with Ctrl-C; campaigns of the coordinator are made with: "
             "gracefuzz campaigns create"
         )
     return row
-
-
-def _is_queued(row: CampaignRow) -> bool:
-    return json.loads(row.budget).get(QUEUED) is True
 
 
 def _note(
