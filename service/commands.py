@@ -8,6 +8,7 @@ import typer
 from service import steering_commands
 from service.db_commands import register as register_db
 from service.life_commands import register as register_life
+from service.options import DB_DEFAULT, Json, print_text
 from service.retaining import GC_HELP, gc_command
 from service.serve_command import SERVE_HELP, serve_command
 from service.status_commands import register as register_status
@@ -22,11 +23,9 @@ Server = Annotated[
         help="Ask a service instead; its token is in GRACEFUZZ_TOKEN or GRACEFUZZ_TOKEN_FILE.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Params = Annotated[
     list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A parameter; repeatable.")
 ]
-DB_DEFAULT = "gracefuzz.db"
 STATES_DEFAULT = 1_000_000
 SURVIVORS, NOTHING_SAID = 1, 4
 
@@ -202,10 +201,10 @@ def programs_command(server: Server = None, as_json: Json = False) -> None:
     if server is not None:
         from service.remote import remote
 
-        return _print(remote(server, "programs", as_json=as_json))
+        return print_text(remote(server, "programs", as_json=as_json))
     from service.programs import library_json, library_lines
 
-    _print(library_json() if as_json else library_lines())
+    print_text(library_json() if as_json else library_lines())
 
 
 def show_command(
@@ -219,13 +218,13 @@ def show_command(
         from service.remote import part, remote
 
         path = f"programs/{part(program)}"
-        return _print(remote(server, path, as_json=as_json, param=param or []))
+        return print_text(remote(server, path, as_json=as_json, param=param or []))
     from service.programs import program_json, program_lines
     from storage.sources import compile_source, find_source, parameters_of
 
     source = find_source(program)
     compiled = compile_source(source, parameters_of(param or []))
-    _print(program_json(source, compiled) if as_json else program_lines(source, compiled))
+    print_text(program_json(source, compiled) if as_json else program_lines(source, compiled))
 
 
 def export_command(
@@ -245,7 +244,7 @@ def export_command(
         raise typer.BadParameter("say in which language: --promela is the only one so far")
     text = promela_of(compile_source(find_source(program), parameters_of(param or [])))
     if output is None:
-        _print(text.rstrip("\n"))
+        print_text(text.rstrip("\n"))
     else:
         write_new(output, text)
 
@@ -278,7 +277,7 @@ def _mutate_library(states: int, *, as_json: bool) -> None:
     from service.mutating_library import library_json, library_lines, library_scores, survive
 
     found = library_scores(states_max=states)
-    _print(library_json(found) if as_json else library_lines(found))
+    print_text(library_json(found) if as_json else library_lines(found))
     raise typer.Exit(SURVIVORS if survive(found) else 0)
 
 
@@ -293,7 +292,7 @@ def _mutate_program(program: str, param: list[str], states: int, *, as_json: boo
     except TooLarge as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(NOTHING_SAID) from None
-    _print(mutation_json(found) if as_json else mutation_lines(found))
+    print_text(mutation_json(found) if as_json else mutation_lines(found))
     if found.score is None:
         raise typer.Exit(NOTHING_SAID)
     raise typer.Exit(SURVIVORS if found.survivors else 0)
@@ -321,11 +320,12 @@ def failures_list(
         from service.remote import remote_failures
 
         given = remote_failures(server, program=program, status=status)
-        return _print(failures_json(given) if as_json else failures_lines(given, database=server))
+        lines = failures_lines(given, database=server)
+        return print_text(failures_json(given) if as_json else lines)
     wanted = None if status is None else FailureStatus(status)
     with existing_database(db) as database, database.read() as session:
         found = list_failures(session, program=program, status=wanted)
-    _print(failures_json(found) if as_json else failures_lines(found, database=db))
+    print_text(failures_json(found) if as_json else failures_lines(found, database=db))
 
 
 def failures_show(
@@ -338,13 +338,13 @@ def failures_show(
     if server is not None:
         from service.remote import remote
 
-        return _print(remote(server, f"failures/{failure}", as_json=as_json))
+        return print_text(remote(server, f"failures/{failure}", as_json=as_json))
     from service.failures import failure_json, failure_lines, load_failure
     from service.reading import existing_database
 
     with existing_database(db) as database:
         loaded = load_failure(database, failure)
-    _print(failure_json(loaded) if as_json else failure_lines(loaded, database=db))
+    print_text(failure_json(loaded) if as_json else failure_lines(loaded, database=db))
 
 
 def failures_replay(
@@ -360,7 +360,7 @@ def failures_replay(
 
         if step and not as_json:
             raise typer.BadParameter("--step needs the database: a service shows the steps itself")
-        return _print(remote(server, f"failures/{failure}/trace", as_json=as_json))
+        return print_text(remote(server, f"failures/{failure}/trace", as_json=as_json))
     from service.failures import load_failure
     from service.reading import existing_database
     from service.replaying import replayed, show_steps, trace_json, trace_lines
@@ -371,7 +371,7 @@ def failures_replay(
     if step and not as_json:
         show_steps(again)
     else:
-        _print(trace_json(again) if as_json else trace_lines(again))
+        print_text(trace_json(again) if as_json else trace_lines(again))
     if not again.is_reproduced:
         typer.echo(
             "the stored interleaving does not fail as it did: this is a defect of gracefuzz, "
@@ -391,7 +391,7 @@ def campaigns_list(
     if server is not None:
         from service.remote import remote
 
-        return _print(remote(server, "campaigns", as_json=as_json, program=program))
+        return print_text(remote(server, "campaigns", as_json=as_json, program=program))
     from service.campaigns import campaigns_json, campaigns_lines
     from service.reading import existing_database
     from storage.campaigns import list_campaigns
@@ -401,7 +401,7 @@ def campaigns_list(
         with database.read() as session:
             stored = list_campaigns(session, program=program)
         found = [observed(database, each) for each in stored]
-    _print(campaigns_json(found) if as_json else campaigns_lines(found, database=db))
+    print_text(campaigns_json(found) if as_json else campaigns_lines(found, database=db))
 
 
 def campaigns_show(
@@ -414,7 +414,7 @@ def campaigns_show(
     if server is not None:
         from service.remote import remote
 
-        return _print(remote(server, f"campaigns/{campaign}", as_json=as_json))
+        return print_text(remote(server, f"campaigns/{campaign}", as_json=as_json))
     from model.program_json import from_json
     from service.campaigns import campaign_json, campaign_lines
     from service.reading import existing_database
@@ -428,8 +428,4 @@ def campaigns_show(
             program = from_json(get_program(session, summary.plan.program_ir_hash).ir)
         summary = observed(database, summary)
     shown = (summary, totals, program)
-    _print(campaign_json(*shown) if as_json else campaign_lines(*shown))
-
-
-def _print(text: str | list[str]) -> None:
-    print(text if isinstance(text, str) else "\n".join(text))
+    print_text(campaign_json(*shown) if as_json else campaign_lines(*shown))

@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-Db = Annotated[str, typer.Option("--db", envvar="GRACEFUZZ_DB", help="The database.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DB_DEFAULT = "gracefuzz.db"
+from service.options import DB_DEFAULT, Db, Json
+
 APP_HELP = "Look at a database, migrate it, copy it."
 
 CURRENT_HELP = """

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.options import DB_DEFAULT, Db, Json, print_text
+
 if TYPE_CHECKING:
     from service.failures import LoadedFailure
 
-Db = Annotated[str, typer.Option("--db", envvar="GRACEFUZZ_DB", help="The database.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Number = Annotated[int, typer.Argument(help="The number of the failure.")]
 Sources = Annotated[
     list[str] | None,
@@ -19,7 +19,6 @@ Sources = Annotated[
 ]
 MEMORY_DEFAULT = 256
 Memory = Annotated[int, typer.Option(min=1, metavar="MIB", help="How many MiB a search may take.")]
-DB_DEFAULT = "gracefuzz.db"
 
 BISECT_HELP = """
 Say which patch of a series closes a failure, and which one opens it.
@@ -135,7 +134,7 @@ def failures_bisect(
         bytes_max=memory << 20,
         note=lambda prefix: print(f"patches up to {prefix.patches}: asked", file=sys.stderr),
     )
-    _print(bisected_json(found) if as_json else bisected_lines(found))
+    print_text(bisected_json(found) if as_json else bisected_lines(found))
     shows = found.prefixes[-1].shows
     raise typer.Exit(UNDECIDED if shows is None else SHOWS if shows else 0)
 
@@ -176,7 +175,7 @@ def failures_export(
         write_new(output, text)
     else:
         assert isinstance(text, str)
-        _print(text.rstrip("\n"))
+        print_text(text.rstrip("\n"))
 
 
 def _exported(
@@ -218,8 +217,4 @@ def failures_import(
     bundle = bundle_in(file)
     with open_database(db) as database:
         taken = import_bundle(database, bundle, prove=prove, now=datetime.now(UTC))
-    _print(imported_json(taken) if as_json else imported_lines(taken))
-
-
-def _print(text: str | list[str]) -> None:
-    print(text if isinstance(text, str) else "\n".join(text))
+    print_text(imported_json(taken) if as_json else imported_lines(taken))

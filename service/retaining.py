@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from service.life_commands import DB_DEFAULT, Db, Json
+from service.options import DB_DEFAULT, Db, Json
 
 GC_HELP = """
 Remove what nobody needs any more. With --dry-run, only say what that would be.

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.life_commands import DB_DEFAULT, MEMORY_DEFAULT, Db, Json, Memory, Number, Sources
+from service.life_commands import MEMORY_DEFAULT, Memory, Number, Sources
+from service.options import DB_DEFAULT, Db, Json
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from service.options import DB_DEFAULT, Db, Json
+
 SEED_MAX = 2**64 - 1
 COUNT_MAX = 2**63 - 1
 
@@ -39,8 +41,6 @@ Examples:
 """
 
 Number = Annotated[int, typer.Argument(metavar="CAMPAIGN", help="The number of the campaign.")]
-Db = Annotated[str, typer.Option("--db", envvar="GRACEFUZZ_DB", help="The database.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Count = Annotated[str | None, typer.Option(metavar="N", help="End after so many.")]
 Time = Annotated[
     str | None, typer.Option("--time", metavar="DURATION", help="End after working: 90s, 2h.")
@@ -51,7 +51,6 @@ Saturation = Annotated[
 ]
 Weight = Annotated[int | None, typer.Option(min=1, max=10**6, help="Its share of the workers.")]
 Priority = Annotated[int | None, typer.Option(min=-(10**6), max=10**6, help="Higher: first.")]
-DB_DEFAULT = "gracefuzz.db"
 
 
 def register(campaigns: typer.Typer) -> None:

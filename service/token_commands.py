@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-DB_DEFAULT = "gracefuzz.db"
-Db = Annotated[str, typer.Option("--db", envvar="GRACEFUZZ_DB", help="The database.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+from service.options import DB_DEFAULT, Db, Json
+
 Name = Annotated[str, typer.Argument(help="Who or what it is for; the trail says it.")]
 
 CREATE_HELP = """
