@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from model.program import Program
-from model.program_json import from_json
 from model.residual_risk import discovery
 from model.step_pairs import possible_pairs
 from service.coverage import never_seen_lines, risk_sentences, states_sentence
@@ -16,7 +15,7 @@ from service.web.access import READING
 from service.web.curves import Curve, curve
 from service.web.pages import page
 from service.web.reading import Number
-from service.web.shared import database_of
+from service.web.shared import database_of, program_of
 from storage.campaigns import CampaignSummary, CampaignTotals, campaign_totals, get_campaign
 from storage.claims import observed
 from storage.programs import get_program
@@ -50,7 +49,7 @@ def _load(request: Request, campaign_id: int) -> Loaded:
     with database.read() as session:
         summary = get_campaign(session, campaign_id)
         totals = campaign_totals(session, campaign_id)
-        program = from_json(get_program(session, summary.plan.program_ir_hash).ir)
+        program = program_of(get_program(session, summary.plan.program_ir_hash).ir)
     return Loaded(observed(database, summary), totals, program)
 
 

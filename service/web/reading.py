@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from model.program_json import from_json
 from service.campaigns import campaign_lines, campaign_object, campaigns_lines, campaigns_objects
 from service.failures import (
     failure_lines,
@@ -22,7 +21,7 @@ from service.web.answers import answer
 from service.web.asked import FailureFilters, Params, compiled, filters_of, library_source
 from service.web.problems import Refused
 from service.web.replays import frame_object, shown
-from service.web.shared import database_of
+from service.web.shared import database_of, program_of
 from storage.campaigns import campaign_totals, get_campaign, list_campaigns
 from storage.claims import observed
 from storage.programs import get_program
@@ -122,7 +121,7 @@ def campaign(request: Request, campaign: Number) -> Response:
     database = database_of(request)
     with database.read() as session:
         summary, totals = get_campaign(session, campaign), campaign_totals(session, campaign)
-        of = from_json(get_program(session, summary.plan.program_ir_hash).ir)
+        of = program_of(get_program(session, summary.plan.program_ir_hash).ir)
     told = observed(database, summary)
     return answer(
         request, campaign_object(told, totals, of), lambda: campaign_lines(told, totals, of)
