@@ -5,6 +5,7 @@ An open parameter is a feature in the sense of swarm testing (Groce, Zhang, Eide
 their default, so that they cannot drown what the others would show. Which ones, is drawn elsewhere.
 """
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from model.program import show_parameter
 EVERY_PARAMETER = "all"
 # More is no feature, and Hypothesis draws larger numbers from what modules happen to be loaded.
 FEATURE_VALUES_MAX = 100
+# Of a small space, most draws give what was drawn before.
+DRAWS_PER_CONFIGURATION = 64
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 
 Value = int | str
@@ -132,6 +135,28 @@ def scenario_space(
     order = list(source.parameters)
     features.sort(key=lambda feature: order.index(feature.name))
     return ScenarioSpace(source, tuple(base.items()), tuple(features))
+
+
+def swarm(space: ScenarioSpace, *, root_seed: int, count: int) -> list[Configuration]:
+    """At most `count` configurations, each once; the first has every feature off.
+
+    As in swarm testing: a coin for each feature, and a value for each that is on. The draws are
+    digests of the space's name, the seed and their number, so the same arguments give the same
+    list, and a longer one begins with a shorter one.
+    """
+    assert count > 0
+    found = {space.configuration({}): None}
+    for number in range(DRAWS_PER_CONFIGURATION * count):
+        if len(found) >= min(count, space.size):
+            break
+        on = {}
+        for feature in space.features:
+            named = f"{space.name} {root_seed} {number} {feature.name}".encode()
+            drawn = int.from_bytes(hashlib.sha256(named).digest())
+            if drawn % 2:
+                on[feature.name] = feature.others[drawn // 2 % len(feature.others)]
+        found.setdefault(space.configuration(on))
+    return list(found)
 
 
 def _values(name: str, parameter: Parameter, subset: str | None) -> tuple[Value, ...]:

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from model.program import Program
+from model.program import Program, show_parameter
+from model.schedulers.named import as_option
 from model.schedulers.portfolio import Turn, gains_object, shares
 from service.coverage import coverage_lines, coverage_object
 from service.reading import columns, option_for, pretty
 from service.verifications import verification_lines, verification_object
 from storage.campaigns import CampaignSummary, CampaignTotals
+from storage.curves import CurvePoint
+from storage.quarantine import QuarantinedRange
 
 TURNS_SHOWN = 8
 
@@ -44,9 +47,7 @@ def campaigns_objects(found: Sequence[CampaignSummary]) -> list[dict[str, object
     return [summary_object(each) for each in found]
 
 
-def campaign_lines(
-    summary: CampaignSummary, totals: CampaignTotals, program: Program
-) -> list[str]:
+def campaign_lines(summary: CampaignSummary, totals: CampaignTotals, program: Program) -> list[str]:
     """All that is known of a campaign."""
     if summary.verification is not None:
         return [*_head(summary), *verification_lines(summary.verification)]
@@ -69,6 +70,7 @@ def campaign_lines(
         "outcomes",
     ]
     lines += [*_counts(totals.outcomes), "", "violations by oracle", *_counts(totals.site_counts)]
+    lines += quarantine_lines(summary, program, totals.quarantined)
     if totals.disagreements:
         lines += ["", f"{totals.disagreements} DISAGREEMENTS between the engines: report this"]
     return lines
@@ -100,6 +102,56 @@ def campaign_object(
         "turns": [_turn_object(turn) for turn in totals.turns],
         "coverage": coverage_object(program, totals, scheduler=summary.plan.scheduler),
         "disagreements": totals.disagreements,
+        "quarantined": [
+            {
+                "first_block": str(each.first_block),
+                "blocks": str(each.blocks),
+                "attempts": each.attempts,
+                "worker": each.worker,
+                "error": each.error,
+                "at": each.at.isoformat(),
+            }
+            for each in totals.quarantined
+        ],
+        "curve": [_point_object(point) for point in totals.curve],
+    }
+
+
+def quarantine_lines(
+    summary: CampaignSummary, program: Program, found: Sequence[QuarantinedRange]
+) -> list[str]:
+    """The blocks that are not executed any more, what is known of them, and how to see why."""
+    if not found:
+        return []
+    lines = ["", "in quarantine: their workers died of these blocks, which are in no count"]
+    for each in found:
+        last = each.first_block + each.blocks - 1
+        lines.append(
+            f"  blocks {each.first_block:,} to {last:,}: {each.attempts} attempts, the last by "
+            f"{each.worker} at {each.at:%Y-%m-%d %H:%M:%S}: {each.error}"
+        )
+    options = "".join(f" --param {key}={show_parameter(v)}" for key, v in program.parameters)
+    options += as_option(summary.plan.scheduler)
+    return [
+        *lines,
+        f"  to see why: gracefuzz fuzz {program.name}{options} --seed {summary.plan.root_seed} "
+        f"--workers 0 --block {found[0].first_block}",
+    ]
+
+
+def _point_object(point: CurvePoint) -> dict[str, object]:
+    """Counts are text: they may pass 2^53."""
+    return {
+        "blocks": str(point.blocks),
+        "at": point.at.isoformat(),
+        "active_seconds": round(point.active_seconds, 3),
+        "schedules": str(point.schedules),
+        "steps": str(point.steps),
+        "violations": str(point.violations),
+        "failures": point.failures,
+        "steps_reached": point.steps_reached,
+        "pairs": point.pairs,
+        "classes": point.classes,
     }
 
 

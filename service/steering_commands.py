@@ -6,27 +6,46 @@ These commands write what is wanted and return at once; `gracefuzz workers` does
 import getpass
 import json
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from service.options import DB_DEFAULT, Db, Json
 
+if TYPE_CHECKING:
+    from model.language import ProgramSource
+    from model.program import Program
+    from storage.campaigns import CampaignLimits, CampaignPlan
+    from storage.programs import ProgramRecord
+
 SEED_MAX = 2**64 - 1
 COUNT_MAX = 2**63 - 1
+CONFIGURATIONS_DEFAULT, CONFIGURATIONS_MAX = 16, 1000
 
 CREATE_HELP = """
 Make a campaign for the coordinator to execute; `gracefuzz workers` is the coordinator.
 
 It goes on until a bound is reached, or it is stopped. Campaigns share the workers by their weights;
-those of a higher priority are served first.
+those of a higher priority are served first. With --scheduler exhaustive:c=N it also ends when every
+schedule with at most N preemptions was executed.
+
+With --open, the parameters named vary, and others keep their values. Configurations are drawn from
+the seed as in swarm testing: each leaves a random part of the open parameters at their defaults,
+and the first all of them. Each is a campaign of its own with these bounds, --configurations at
+most; what they find is one failure wherever it is the same. Shrinking a configuration needs an
+answer to each question before the next: that is what `gracefuzz fuzz --open` does.
 
 Examples:
 
   gracefuzz campaigns create thp_split
 
   gracefuzz campaigns create thp_split --param gp_cookie=on --blocks 1000000 --weight 3
+
+  gracefuzz campaigns create remove_mapping --scheduler exhaustive:c=1
+
+  gracefuzz campaigns create thp_split --open lookups=1..3 --open put --blocks 1000
 
   gracefuzz campaigns create ./my_lock.py --scheduler portfolio --time 8h --saturation 100000
 """
@@ -68,6 +87,20 @@ def create(
     ] = None,
     scheduler: Annotated[str, typer.Option(help="As of gracefuzz fuzz.")] = "uniform_walk",
     seed: Annotated[int, typer.Option(min=0, max=SEED_MAX)] = 1,
+    opened: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--open", metavar="NAME[=VALUES]", help="Let a parameter vary; repeatable; or all."
+        ),
+    ] = None,
+    configurations: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=CONFIGURATIONS_MAX,
+            help=f"With --open: how many at most. [default: {CONFIGURATIONS_DEFAULT}]",
+        ),
+    ] = None,
     exclude: Annotated[
         list[int] | None, typer.Option(metavar="FAILURE", help="Pass over it; repeatable.")
     ] = None,
@@ -83,25 +116,119 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Queue a campaign."""
-    from model.circuit.block import ENGINE_REVISION
-    from model.program_json import to_json
-    from model.schedulers.exhaustive import exhaustive_named
-    from model.schedulers.wanted import settled, wanted
-    from storage.campaigns import QUEUED, CampaignLimits, CampaignPlan
-    from storage.failures import get_failure
-    from storage.programs import ProgramRecord, record_program
-    from storage.session import open_database
-    from storage.sources import compile_source, find_source, parameters_of, text_of
-    from storage.steering import queue_campaign
+    from model.schedulers.wanted import wanted
+    from storage.campaigns import CampaignLimits
+    from storage.sources import find_source, parameters_of
 
     wanted(scheduler)
-    if exhaustive_named(scheduler):
-        raise typer.BadParameter("an exhaustive scheduler ends by itself: use gracefuzz fuzz")
+    if configurations is not None and not opened:
+        raise typer.BadParameter("--configurations says how many to draw: it needs --open")
     limits = CampaignLimits(
         **limits_of(time, schedules, steps, violations, blocks, saturation)  # type: ignore[arg-type]
     )
-    source = find_source(program)
-    compiled = compile_source(source, parameters_of(param or []))
+    source, given = find_source(program), parameters_of(param or [])
+    how_many = CONFIGURATIONS_DEFAULT if configurations is None else configurations
+    programs = programs_of(source, given, opened, root_seed=seed, count=how_many)
+    excluded = tuple(dict.fromkeys(exclude or []))
+    planned = [
+        plan_of(
+            each,
+            source,
+            limits,
+            scheduler=scheduler,
+            seed=seed,
+            excluded=excluded,
+            weight=weight or 1,
+            priority=priority or 0,
+        )
+        for each in programs
+    ]
+    numbers = _queue(planned, excluded, db)
+    if as_json:
+        said: dict[str, object] = {"campaign": numbers[0], "program": source.name}
+        print(json.dumps(said | ({"campaigns": numbers} if opened else {})))
+    elif opened:
+        print(f"campaigns {numbers[0]} to {numbers[-1]} wait for: gracefuzz workers")
+    else:
+        print(f"campaign {numbers[0]} waits for: gracefuzz workers")
+
+
+def _queue(
+    planned: "list[tuple[ProgramRecord, CampaignPlan]]", excluded: tuple[int, ...], db: str
+) -> list[int]:
+    """All of them or none, in one transaction; raises UnknownFailure."""
+    from storage.failures import get_failure
+    from storage.programs import record_program
+    from storage.session import open_database
+    from storage.steering import queue_campaign
+
+    numbers = []
+    with open_database(db) as database, database.write() as session:
+        for failure in excluded:
+            get_failure(session, failure)
+        for row, plan in planned:
+            record_program(session, row, now=_now())
+            numbers.append(queue_campaign(session, plan, actor=actor(), now=_now()))
+    return numbers
+
+
+def programs_of(
+    source: "ProgramSource",
+    given: "Mapping[str, str]",
+    opened: list[str] | None,
+    *,
+    root_seed: int,
+    count: int,
+) -> "list[Program]":
+    """The program as given, or some of the space that is opened; its author may refuse values.
+
+    Raises what compiling raises, where no program is left.
+    """
+    from model.language import ParameterError
+    from model.program import show_parameter
+    from model.scenario_space import scenario_space, swarm
+    from storage.sources import compile_source
+
+    if not opened:
+        return [compile_source(source, given)]
+    found: list[Program] = []
+    refused: ParameterError | None = None
+    for each in swarm(scenario_space(source, given, opened), root_seed=root_seed, count=count):
+        try:
+            values = {name: show_parameter(value) for name, value in each}
+            found.append(compile_source(source, values))
+        except ParameterError as error:
+            refused = error
+    if not found and refused is not None:
+        raise refused
+    return found
+
+
+def plan_of(
+    compiled: "Program",
+    source: "ProgramSource",
+    limits: "CampaignLimits",
+    *,
+    scheduler: str,
+    seed: int,
+    excluded: tuple[int, ...],
+    weight: int,
+    priority: int,
+) -> "tuple[ProgramRecord, CampaignPlan]":
+    """What is stored of a campaign of a compiled program; counting all schedules takes seconds."""
+    from model.circuit.block import ENGINE_REVISION
+    from model.exhaustive_engine import ExhaustiveEngine
+    from model.program_json import to_json
+    from model.schedulers.exhaustive import exhaustive_named
+    from model.schedulers.wanted import settled
+    from storage.campaigns import ALL_BLOCKS, QUEUED, CampaignPlan
+    from storage.programs import ProgramRecord
+    from storage.sources import text_of
+
+    asked = {QUEUED: True} | {k: v for k, v in vars_of(limits).items() if v is not None}
+    exhaustive = exhaustive_named(scheduler)
+    if exhaustive is not None:
+        asked[ALL_BLOCKS] = str(ExhaustiveEngine(compiled, exhaustive).blocks)
     row = ProgramRecord(
         compiled.hash,
         compiled.name,
@@ -109,25 +236,18 @@ def create(
         to_json(compiled),
         text_of(source),
     )
-    asked = {QUEUED: True} | {k: v for k, v in vars_of(limits).items() if v is not None}
     plan = CampaignPlan(
         compiled.hash,
         settled(scheduler, compiled),
         seed,
         str(ENGINE_REVISION),
         json.dumps(asked),
-        tuple(dict.fromkeys(exclude or [])),
+        excluded,
         limits=limits,
-        weight=weight or 1,
-        priority=priority or 0,
+        weight=weight,
+        priority=priority,
     )
-    with open_database(db) as database, database.write() as session:
-        for failure in plan.excluded_failures:
-            get_failure(session, failure)
-        record_program(session, row, now=_now())
-        number = queue_campaign(session, plan, actor=actor(), now=_now())
-    said = {"campaign": number, "program": compiled.name}
-    print(json.dumps(said) if as_json else f"campaign {number} waits for: gracefuzz workers")
+    return row, plan
 
 
 def pause(campaign: Number, db: Db = DB_DEFAULT) -> None:

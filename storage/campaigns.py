@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 from model.coverage import Coverage
 from model.schedulers.portfolio import Turn
 from storage.coverage import coverage_of
+from storage.curves import CurvePoint, curve_of
 from storage.errors import NotResumable, UnknownCampaign
 from storage.ledger_tables import LeaseRow, LeaseState
 from storage.portfolio import turns_of
+from storage.quarantine import QuarantinedRange, quarantined_ranges
 from storage.tables import (
     CampaignKind,
     CampaignRow,
@@ -37,8 +39,9 @@ from storage.verifications import (
 HINT = "hint"
 
 
-# In a campaign's budget: it waits for the coordinator.
+# In a campaign's budget: it waits for the coordinator; how many blocks there are at all.
 QUEUED = "queued"
+ALL_BLOCKS = "all_blocks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,12 @@ class CampaignPlan:
         return json.loads(self.budget).get(QUEUED) is True
 
     @property
+    def all_blocks(self) -> int | None:
+        """How many blocks there are; None where there is no last one."""
+        known = json.loads(self.budget).get(ALL_BLOCKS)
+        return None if known is None else int(known)
+
+    @property
     def kind(self) -> CampaignKind:
         """What the campaign does with its program."""
         return CampaignKind.FUZZ if self.verification is None else CampaignKind.VERIFY
@@ -96,7 +105,8 @@ class CampaignTotals:
     """What the completed leases of a campaign add up to, exactly.
 
     `coverage` is of sampled executions; its states are of `reachable_states`, where a verification
-    of the very same program has counted them. `turns` are those of a portfolio.
+    of the very same program has counted them. `turns` are those of a portfolio, `quarantined` the
+    blocks that are left out of all counts, `curve` what had been found after so many blocks.
     """
 
     blocks_done: int
@@ -110,6 +120,8 @@ class CampaignTotals:
     reachable_states: int | None
     disagreements: int
     turns: tuple[Turn, ...] = ()
+    quarantined: tuple[QuarantinedRange, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +301,8 @@ def campaign_totals(session: Session, campaign_id: int) -> CampaignTotals:
         reachable_states=reachable_states(session, row.program_ir_hash),
         disagreements=session.scalar(disagreements) or 0,
         turns=turns_of(session, campaign_id),
+        quarantined=quarantined_ranges(session, campaign_id),
+        curve=curve_of(session, campaign_id),
     )
 
 

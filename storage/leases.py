@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from storage.campaigns import campaign_row, free_leases
@@ -21,6 +21,7 @@ from storage.coverage import add_coverage
 from storage.lease_totals import LeaseTotals, sum_of_totals
 from storage.ledger_tables import LeaseRow, LeaseState, QuarantinedRangeRow
 from storage.once import insert_for, table_of
+from storage.quarantine import QuarantinedRange, quarantined_row
 from storage.tables import CampaignRow, CampaignState, SightingRow, SiteCountRow
 
 ATTEMPTS_MAX = 3
@@ -70,19 +71,6 @@ class Loss:
     key: LeaseKey
     is_blamed: bool
     error: str
-
-
-@dataclass(frozen=True, slots=True)
-class QuarantinedRange:
-    """Blocks that are not executed any more, and what is known of them."""
-
-    campaign_id: int
-    first_block: int
-    blocks: int
-    attempts: int
-    worker: str
-    error: str
-    at: datetime
 
 
 def give_leases(
@@ -218,7 +206,7 @@ def lose_leases(
                     at=now,
                 )
             )
-            session.add(_quarantined_row(quarantined[-1]))
+            session.add(quarantined_row(quarantined[-1]))
             session.delete(row)
             continue
         row.state, row.worker, row.given_at, row.deadline = LeaseState.FREE, None, None, None
@@ -258,16 +246,6 @@ def free_leases_before(session: Session, epoch: int) -> None:
     free_leases(session, LeaseRow.epoch < epoch)
 
 
-def quarantined_ranges(session: Session, campaign_id: int) -> tuple[QuarantinedRange, ...]:
-    """The blocks of a campaign that are not executed any more, in order."""
-    query = select(QuarantinedRangeRow).where(QuarantinedRangeRow.campaign_id == campaign_id)
-    names = QuarantinedRange.__dataclass_fields__
-    return tuple(
-        QuarantinedRange(**{name: getattr(row, name) for name in names})
-        for row in session.scalars(query.order_by(QuarantinedRangeRow.first_block))
-    )
-
-
 def executed_blocks(session: Session, campaign_id: int) -> range:
     """From the first block of a campaign that is counted to the last; raises `UnknownCampaign`."""
     campaign = campaign_row(session, campaign_id)
@@ -292,6 +270,15 @@ def blocks_not_done(session: Session, campaign_id: int) -> int:
     """How many blocks have been given out and are neither done nor quarantined."""
     query = select(LeaseRow.blocks).where(LeaseRow.campaign_id == campaign_id)
     return sum(session.scalars(query))
+
+
+def leases_completed(session: Session, campaign_id: int) -> int:
+    """How many leases of a campaign have ended, with a result or without: each has a token."""
+    held = select(func.count()).where(
+        LeaseRow.campaign_id == campaign_id, LeaseRow.state == LeaseState.HELD
+    )
+    given = campaign_row(session, campaign_id).next_token - 1
+    return given - (session.scalar(held) or 0)
 
 
 _LEASES = table_of(LeaseRow)
@@ -385,11 +372,6 @@ def _store_held(
     ]
     if rows:
         session.execute(insert(_LEASES), rows)
-
-
-def _quarantined_row(found: QuarantinedRange) -> QuarantinedRangeRow:
-    names = QuarantinedRange.__dataclass_fields__
-    return QuarantinedRangeRow(**{name: getattr(found, name) for name in names})
 
 
 def _end_leases(session: Session, keys: list[LeaseKey]) -> dict[LeaseKey, int]:

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from model.program_json import from_json
-from storage.campaigns import CampaignLimits, CampaignSummary, campaign_totals, finish_campaign
+from storage.campaigns import CampaignPlan, CampaignSummary, campaign_totals, finish_campaign
 from storage.claims import Claim
 from storage.errors import StorageError
 from storage.leadership import write_as
-from storage.leases import quarantined_ranges
 from storage.programs import get_program
+from storage.quarantine import quarantined_ranges
 from storage.session import Database
 from storage.steering import blocks_given, observe, ranges_left
 from storage.tables import CampaignState, DesiredState
@@ -64,9 +64,9 @@ class Adopted:
     def follow(self, summary: CampaignSummary) -> None:
         """Do what people want by now."""
         self.summary = summary
-        budget = budget_of(summary.plan.limits)
+        budget = budget_of(summary.plan)
         self.execution.order = replace(self.execution.order, budget=budget)
-        self.execution.ledger.stop_block = budget.blocks
+        self.execution.ledger.stop_block = stop_block_of(summary.plan)
         if summary.desired_state is DesiredState.STOPPED:
             self.state = CampaignState.STOPPING
         elif summary.desired_state is DesiredState.PAUSED:
@@ -129,7 +129,6 @@ def adopt(
         raise
     except Exception as error:
         return f"its program cannot be executed: {error}"
-    budget = budget_of(plan.limits)
     record = CampaignRecord(
         database, number, program.name, program.hash, Claim(lambda: None), epoch
     )
@@ -137,14 +136,20 @@ def adopt(
         [(BlockRange(each.first_block, each.blocks), each.deaths) for each in left],
         [BlockRange(each.first_block, each.blocks) for each in given_up],
         next_block=next_block,
-        stop_block=budget.blocks,
+        stop_block=stop_block_of(plan),
     )
     progress = Progress(program)
     progress.add_stored(totals)
     execution = Execution.of(
         record,
         Order(
-            program, stored.source, plan.scheduler, plan.root_seed, budget, plan.excluded_failures
+            program,
+            stored.source,
+            plan.scheduler,
+            plan.root_seed,
+            budget_of(plan),
+            plan.excluded_failures,
+            ending=Ending.ALL_SCHEDULES,
         ),
         Telling(number, said),
         ledger=ledger,
@@ -165,15 +170,27 @@ def refuse(database: Database, campaign_id: int, *, epoch: int, reason: str) -> 
         finish_campaign(session, campaign_id, CampaignState.FAILED, ending=reason, now=instant())
 
 
-def budget_of(limits: CampaignLimits) -> Budget:
-    """The limits as they are now; working time is the coordinator's matter."""
+def budget_of(plan: CampaignPlan) -> Budget:
+    """The limits as they are now; working time is the coordinator's matter.
+
+    A bound that leaves no block out is none: the campaign then ends because there is no other.
+    """
+    limits, blocks = plan.limits, plan.limits.blocks_max
+    if plan.all_blocks is not None and blocks is not None and blocks >= plan.all_blocks:
+        blocks = None
     return Budget(
         schedules=limits.schedules_max,
         steps=limits.steps_max,
         violations=limits.violations_max,
-        blocks=limits.blocks_max,
+        blocks=blocks,
         saturation_blocks=limits.saturation_blocks,
     )
+
+
+def stop_block_of(plan: CampaignPlan) -> int | None:
+    """The block after the last that is wanted; None where each has a next one."""
+    bounds = [each for each in (plan.limits.blocks_max, plan.all_blocks) if each is not None]
+    return min(bounds, default=None)
 
 
 def instant() -> datetime:

@@ -24,6 +24,7 @@ from storage.campaigns import (
     start_campaign,
 )
 from storage.claims import Claim, claim
+from storage.curves import note_point
 from storage.disagreements import DisagreementRecord, record_disagreement
 from storage.errors import StorageError
 from storage.failures import (
@@ -256,6 +257,7 @@ class CampaignRecord:
                 if gained is not None:
                     first = report.work.first
                     add_to_turn(session, self.campaign_id, first_block=first, gains=gained)
+            note_point(session, self.campaign_id, now=self.now())
         for report in reports:
             del self._held[report.work.first]
         self._sighted.update(violation.signature for violation in kept)

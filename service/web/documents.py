@@ -256,6 +256,32 @@ class Turn(Share):
     blocks_done: str
 
 
+class Quarantined(Document):
+    """Blocks that ended their worker again and again, and are in no count."""
+
+    first_block: str
+    blocks: str
+    attempts: int
+    worker: str
+    error: str = Field(examples=["its process died"])
+    at: str
+
+
+class CurvePoint(Document):
+    """What a campaign had found after so many blocks."""
+
+    blocks: str
+    at: str
+    active_seconds: float
+    schedules: str
+    steps: str
+    violations: str
+    failures: int
+    steps_reached: int
+    pairs: int
+    classes: int
+
+
 class Campaign(CampaignSummary):
     """All that is known of a campaign."""
 
@@ -269,6 +295,8 @@ class Campaign(CampaignSummary):
     turns: list[Turn]
     coverage: dict[str, Any]
     disagreements: int
+    quarantined: list[Quarantined]
+    curve: list[CurvePoint]
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {

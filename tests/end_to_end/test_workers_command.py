@@ -44,6 +44,51 @@ def test_two_campaigns_are_executed_and_their_failure_is_stored_once(tmp_path, w
         assert len(list_failures(session)) == 1
 
 
+def test_every_schedule_is_executed_and_the_campaign_ends(tmp_path):
+    """Its blocks may be bounded below all there are, and the bound taken away again."""
+    database = tmp_path / "found.db"
+    whole = made(database, "--scheduler", "exhaustive:c=1")
+    bounded = made(database, "--scheduler", "exhaustive:c=1", "--blocks", "1000000")
+    done = gracefuzz("workers", "--workers", "0", "--until-idle", "--db", database)
+    assert done.returncode == 0, done.stderr
+    alone = gracefuzz(
+        "fuzz",
+        PROGRAM,
+        "--scheduler",
+        "exhaustive:c=1",
+        "--workers",
+        "0",
+        "--db",
+        database,
+        "--json",
+    )
+    expected = json.loads(alone.stdout)
+    with open_database(database) as opened, opened.read() as session:
+        for number in (whole, bounded):
+            summary = get_campaign(session, number)
+            assert summary.ending == get_campaign(session, expected["campaign"]).ending
+            assert "with at most 1 preemption executed" in summary.ending
+            assert str(summary.schedules) == expected["schedules"]
+
+
+def test_open_parameters_become_campaigns_of_their_own(tmp_path):
+    database, file = tmp_path / "found.db", ROOT / "tests" / "added_up.py"
+    wish = ["campaigns", "create", file, "--open", "all", "--configurations", "3", "--blocks", "1"]
+    done = gracefuzz(*wish, "--db", database, "--json")
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads(done.stdout)["campaigns"]
+    assert len(numbers) == 3
+    ended = gracefuzz("workers", "--workers", "0", "--until-idle", "--db", database)
+    assert ended.returncode == 0, ended.stderr
+    with open_database(database) as opened, opened.read() as session:
+        plans = [get_campaign(session, number) for number in numbers]
+    assert len({each.plan.program_ir_hash for each in plans}) == 3
+    assert all(each.blocks_done == 1 for each in plans)
+    refused = gracefuzz("campaigns", "create", file, "--configurations", "3", "--db", database)
+    assert refused.returncode == 2
+    assert "it needs --open" in " ".join(refused.stderr.split())
+
+
 def test_sigterm_leaves_a_campaign_that_goes_on(tmp_path):
     database = tmp_path / "found.db"
     number = made(database)

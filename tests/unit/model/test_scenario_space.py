@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from model.language import Param, ParameterError, Switch, program
-from model.scenario_space import Feature, scenario_space
+from model.scenario_space import Feature, scenario_space, swarm
 from tests.added_up import added_up
 
 
@@ -90,3 +90,13 @@ def test_the_name_of_a_space_tells_it_from_others():
     names.append(scenario_space(added_up, {"plain": "on"}, ["reads"]).name)
     assert len(set(names)) == len(names)
     assert names[2] == "added_up reads=0,1 with writers=1 plain=off kind=int"
+
+
+def test_a_swarm_begins_with_every_feature_off_and_has_each_configuration_once():
+    space = scenario_space(added_up, {}, ["all"])
+    drawn = swarm(space, root_seed=1, count=space.size)
+    assert drawn[0] == space.configuration({})
+    assert len(set(drawn)) == len(drawn) <= space.size
+    assert len(drawn) > 1
+    assert swarm(space, root_seed=1, count=3) == drawn[:3]
+    assert swarm(space, root_seed=2, count=3) != drawn[:3]

@@ -19,7 +19,6 @@ from storage.leases import (
     LeaseKey,
     LeaseWish,
     Loss,
-    QuarantinedRange,
     begin_lease,
     blocks_not_done,
     complete_lease,
@@ -28,10 +27,10 @@ from storage.leases import (
     give_leases,
     held_leases,
     lose_leases,
-    quarantined_ranges,
     renew_leases,
 )
 from storage.ledger_tables import LeaseRow, LeaseState
+from storage.quarantine import QuarantinedRange, quarantined_ranges
 from storage.tables import CampaignRow, CampaignState, StatesSeenRow
 
 TOTALS = LeaseTotals(

@@ -11,8 +11,9 @@ from model.program_json import to_json
 from storage.campaigns import CampaignLimits, CampaignPlan, campaign_totals, get_campaign
 from storage.errors import StorageError
 from storage.leadership import NotLeading, lead, leader, write_as
-from storage.leases import blocks_not_done, quarantined_ranges
+from storage.leases import blocks_not_done
 from storage.programs import ProgramRecord, record_program
+from storage.quarantine import quarantined_ranges
 from storage.session import Database, open_database
 from storage.steering import change, queue_campaign, want
 from storage.tables import CampaignState, DesiredState
