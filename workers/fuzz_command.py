@@ -1,10 +1,11 @@
 """The command `gracefuzz fuzz` and its options."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from workers.fail_options import BaselineName, FailingOn, FailOn, only_new
 
 SECONDS_DEFAULT = 30.0
 # With these, executing a configuration of thp_split's size takes as long as compiling it.
@@ -92,13 +93,6 @@ Examples:
 """
 
 
-class FailOn(StrEnum):
-    """Which failures make the exit code 1."""
-
-    ANY = "any"
-    NEW = "new"
-
-
 Given = Annotated[str, typer.Argument(help="A name of the library, or file.py[:name].")]
 Parameters = Annotated[
     list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter; repeatable.")
@@ -145,13 +139,6 @@ Location = Annotated[
 Excluded = Annotated[
     list[int] | None, typer.Option(metavar="FAILURE", help="Pass over it; repeatable.")
 ]
-Baseline = Annotated[
-    str | None,
-    typer.Option(metavar="NAME|FILE", help="With --fail-on new: what is known and not new."),
-]
-FailingOn = Annotated[
-    FailOn, typer.Option(help="Exit with 1 for any failure, or for new ones only.")
-]
 MetricsPort = Annotated[
     int | None, typer.Option(min=0, max=65535, help="Serve Prometheus metrics; 0: a free port.")
 ]
@@ -182,7 +169,7 @@ def fuzz_command(
     db: Location = "gracefuzz.db",
     exclude: Excluded = None,
     fail_on: FailingOn = FailOn.ANY,
-    baseline: Baseline = None,
+    baseline: BaselineName = None,
     metrics_port: MetricsPort = None,
     hint: HintFile = None,
     again: AgainNumber = None,
@@ -201,8 +188,7 @@ def fuzz_command(
     from workers.starting import Wish, start
 
     wanted(scheduler)
-    if baseline is not None and fail_on is not FailOn.NEW:
-        raise typer.BadParameter("--baseline says what is not new: it needs --fail-on new")
+    counts_new = only_new(fail_on, baseline)
     _refuse(
         scheduler=scheduler, opened=opened, block=block, blocks=blocks, hint=hint, again=again
     )
@@ -224,7 +210,7 @@ def fuzz_command(
         workers=cores() if workers is None else workers,
         database=db,
         excluded_failures=tuple(dict.fromkeys(exclude or [])),
-        only_new=fail_on is FailOn.NEW,
+        only_new=counts_new,
         baseline=baseline,
         metrics_port=metrics_port,
         as_json=as_json,

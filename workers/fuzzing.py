@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 import typer
@@ -18,8 +17,7 @@ from model.circuit.native import vector_name
 from model.program import Program
 from model.schedulers.exhaustive import exhaustive_named
 from model.schedulers.wanted import settled
-from storage.baselines import is_file, load_baseline, read_baseline
-from storage.session import Database, open_database
+from storage.session import open_database
 from workers.again import order_again
 from workers.campaign import CampaignReport, Coordinator
 from workers.display import (
@@ -32,6 +30,7 @@ from workers.display import (
     watched,
 )
 from workers.excluding import excluded_pairs
+from workers.failing import known_in
 from workers.local_pool import LocalPool
 from workers.minimizer import Minimizer
 from workers.notifying import notified
@@ -113,16 +112,6 @@ def exhausting(order: Order) -> Order:
     if block >= blocks:
         raise typer.BadParameter(f"there is no block {block}: {order.scheduler} has {blocks:,}")
     return order
-
-
-def known_in(database: Database, baseline: str | None) -> frozenset[str] | None:
-    """The fingerprints that a baseline holds, by its name or its file. Raises BaselineError."""
-    if baseline is None:
-        return None
-    if is_file(baseline):
-        return read_baseline(Path(baseline).expanduser())
-    with database.read() as session:
-        return load_baseline(session, baseline)
 
 
 def conclude(

@@ -14,6 +14,7 @@ from storage.session import open_database
 from storage.sources import find_series
 from workers.cell_pool import CellPool, LocalCellPool, ProcessCellPool
 from workers.display import LiveScreen, duration, watched
+from workers.failing import KnownBefore
 from workers.matrix import Matrix, matrix_of
 from workers.matrix_coordinator import MatrixCoordinator, MatrixProgress
 from workers.matrix_json import matrix_json
@@ -40,6 +41,8 @@ class MatrixWish:
     database: str
     picture: str | None
     markdown: bool
+    only_new: bool
+    baseline: str | None
     as_json: bool
 
 
@@ -54,6 +57,7 @@ def judge_series(wish: MatrixWish) -> Verdict:
     with ExitStack() as stack:
         stack.enter_context(stop.listening())
         database = stack.enter_context(open_database(wish.database))
+        known = KnownBefore.of(database, wish.baseline)
         stack.enter_context(notified(wish.database))
         record = MatrixRecord(database, wish.seed, wish.blocks_max, wish.memory)
         pool = stack.enter_context(open_cell_pool(wish.workers))
@@ -61,10 +65,12 @@ def judge_series(wish: MatrixWish) -> Verdict:
         watcher = Watcher(series.title, screen, stop)
         coordinator = MatrixCoordinator(series, record, pool, watcher, lambda: stop.is_requested)
         matrix = matrix_of(series, coordinator.execute())
+        counting = known.new_numbers(database) if wish.only_new else None
+    verdict = matrix.verdict(counting=counting)
     if wish.picture is not None:
         write_picture(matrix, wish.picture)
     if wish.as_json:
-        print(matrix_json(matrix, database=wish.database))
+        print(matrix_json(matrix, verdict=verdict, database=wish.database))
     elif wish.markdown:
         print(markdown_of(matrix), end="")
     else:
@@ -74,7 +80,7 @@ def judge_series(wish: MatrixWish) -> Verdict:
         typer.echo(
             "not every cell was judged; what was is stored, and the same command goes on", err=True
         )
-    return matrix.verdict
+    return verdict
 
 
 def open_cell_pool(workers: int) -> CellPool:

@@ -78,6 +78,11 @@ class Cell:
     judged: StoredCell | None
     finding: StoredFinding | None
 
+    @property
+    def failure(self) -> int | None:
+        """The number of its failure, where it is violated."""
+        return None if self.finding is None else self.finding.found.failure_id
+
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
@@ -93,17 +98,20 @@ class Matrix:
         """False where some cell was not judged."""
         return all(cell.state is not State.UNKNOWN for _, cells in self.rows for cell in cells)
 
-    @property
-    def verdict(self) -> Verdict:
+    def verdict(self, *, counting: frozenset[int] | None = None) -> Verdict:
         """The exit code: whether the series leaves, or opens on its way, a violation.
 
         What shows where a patch is left out says what that patch is needed for, and does not count.
+        Where `counting` is given, only violations count that are of these failures.
         """
         if self.disagreements:
             return Verdict.INFRASTRUCTURE
         prefixes = [n for n, column in enumerate(self.columns) if column.omitted is None]
         for _, cells in self.rows:
-            if cells[prefixes[-1]].state.is_violation or any(cells[n].opened for n in prefixes):
+            wrong = [cells[n] for n in prefixes if cells[n].opened]
+            if cells[prefixes[-1]].state.is_violation:
+                wrong.append(cells[prefixes[-1]])
+            if any(counting is None or cell.failure in counting for cell in wrong):
                 return Verdict.VIOLATIONS
         states = {cells[n].state for _, cells in self.rows for n in prefixes}
         return Verdict.BOUNDED if states & {State.UNKNOWN, State.BOUNDED} else Verdict.CLEAN

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from workers.fail_options import BaselineName, FailingOn, FailOn, only_new
+
 SEED_MAX = 2**64 - 1
 BLOCKS_DEFAULT = 2
 MEMORY_DEFAULT = 1 << 30
@@ -28,6 +30,9 @@ Exit codes: 0 the whole series is clean, and no prefix opens a violation; 1 othe
 or a wrong series; 3 gracefuzz or its surroundings failed; 4 it was stopped, or not every state was
 seen.
 
+With --fail-on new, failures that the database had before do not count, unless they had been fixed;
+with --baseline besides, those do not that are in it, as with fuzz.
+
 Examples:
 
   gracefuzz matrix use-rcu-to-stabilize-page-counts
@@ -35,6 +40,8 @@ Examples:
   gracefuzz matrix use-rcu-to-stabilize-page-counts --brief --picture matrix.html
 
   gracefuzz matrix ./my_series.py --markdown --workers 4 --db my.db
+
+  gracefuzz matrix ./my_series.py --fail-on new --baseline known.json
 """
 
 
@@ -67,6 +74,8 @@ def matrix_command(
         str | None, typer.Option(metavar="FILE", help="Write a heat map: FILE.svg or FILE.html.")
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    fail_on: FailingOn = FailOn.ANY,
+    baseline: BaselineName = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Settle the units and start."""
@@ -90,6 +99,8 @@ def matrix_command(
         database=db,
         picture=picture,
         markdown=markdown,
+        only_new=only_new(fail_on, baseline),
+        baseline=baseline,
         as_json=as_json,
     )
     try:

@@ -5,16 +5,17 @@ import json
 from storage.locations import without_secrets
 from workers.matrix import Cell, Matrix, Row
 from workers.matrix_text import label_of
+from workers.progress import Verdict
 
 
-def matrix_json(matrix: Matrix, *, database: str) -> str:
+def matrix_json(matrix: Matrix, *, verdict: Verdict, database: str) -> str:
     """What `gracefuzz matrix --json` prints."""
     return json.dumps(
         {
             "series": matrix.series.name,
             "title": matrix.series.title,
             "database": without_secrets(database),
-            "exit_code": int(matrix.verdict),
+            "exit_code": int(verdict),
             "patches": [
                 {
                     "number": patch.number,

@@ -62,6 +62,16 @@ class FoundFailure:
     where: str | None = None
     has_regressed: bool = False
 
+    def counts(self, *, only_new: bool, known: frozenset[str] | None) -> bool:
+        """Whether the exit code is 1 for it.
+
+        With `only_new`, only where no campaign had shown it before, or its fingerprint is not
+        `known`, where that is given; and where it had been fixed.
+        """
+        if not only_new or self.has_regressed:
+            return True
+        return self.is_new if known is None else self.minimal.fingerprint not in known
+
 
 @dataclass(slots=True)
 class Progress:
@@ -133,19 +143,8 @@ class Progress:
         return max(0, self.violations - self.new_failures)
 
     def verdict(self, *, only_new: bool, known: frozenset[str] | None = None) -> Verdict:
-        """What the exit code says. A result that cannot be trusted is never called clean.
-
-        With `only_new`, failures count that no campaign had shown before, or whose fingerprint is
-        not `known`, where that is given; and those that had been fixed.
-        """
-        counting = [
-            each
-            for each in self.failures.values()
-            if not only_new
-            or each.has_regressed
-            or (each.is_new if known is None else each.minimal.fingerprint not in known)
-        ]
-        if counting:
+        """What the exit code says. A result that cannot be trusted is never called clean."""
+        if any(each.counts(only_new=only_new, known=known) for each in self.failures.values()):
             return Verdict.VIOLATIONS
         if self.disagreements or self.quarantined or self.blocks == 0:
             return Verdict.INFRASTRUCTURE

@@ -19,7 +19,8 @@ from storage.session import open_database
 from storage.sources import compile_source, text_of
 from workers.display import Title, last_lines, lines_of, styled, watched
 from workers.excluding import excluded_pairs
-from workers.fuzzing import Watcher, known_in, open_pool, publisher, say_if_worthless
+from workers.failing import known_in
+from workers.fuzzing import Watcher, open_pool, publisher, say_if_worthless
 from workers.notifying import notified
 from workers.orders import Budget
 from workers.progress import Ending, Progress, Verdict

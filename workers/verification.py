@@ -73,14 +73,19 @@ class VerificationReport:
     checkpoint: Path | None
     checkpoint_failed: bool
 
-    @property
-    def verdict(self) -> Verdict:
-        """The exit code. Only what was seen whole is clean; a lost checkpoint is no success."""
-        match self.explored.verdict:
-            case Conclusion.REFUTED:
-                return Verdict.VIOLATIONS
-            case Conclusion.PROVED:
-                return Verdict.CLEAN
+    def verdict(self, *, only_new: bool = False, known: frozenset[str] | None = None) -> Verdict:
+        """The exit code. Only what was seen whole is clean; a lost checkpoint is no success.
+
+        With `only_new`, known failures do not count: what is left is clean where all was seen.
+        """
+        explored, found = self.explored, self.failures.values()
+        counting = any(each.counts(only_new=only_new, known=known) for each in found)
+        # A violation that could not be stored is known to nobody.
+        unknown = len(found) < len(explored.signatures)
+        if explored.verdict is Conclusion.REFUTED and (counting or unknown):
+            return Verdict.VIOLATIONS
+        if explored.exhausted and explored.exact:
+            return Verdict.CLEAN
         if self.ending is Ending.STOPPED and self.checkpoint_failed:
             return Verdict.INFRASTRUCTURE
         return Verdict.BOUNDED

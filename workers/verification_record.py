@@ -74,7 +74,9 @@ class VerificationRecord:
         with self.campaign.database.read() as session:
             first = get_failure(session, recorded.failure_id).first_campaign_id
         is_new = first == self.campaign.campaign_id
-        return FoundFailure(recorded.failure_id, is_new, minimal, ordinal=0)
+        return FoundFailure(
+            recorded.failure_id, is_new, minimal, ordinal=0, has_regressed=recorded.has_regressed
+        )
 
     def checkpoint_now(self, snapshot: Snapshot, figures: VerificationFigures) -> None:
         """Write a file, have the row name it, and only then remove the one before.

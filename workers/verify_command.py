@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from workers.fail_options import BaselineName, FailingOn, FailOn, only_new
+
 CHECKPOINT_SECONDS_DEFAULT = 300.0
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
@@ -23,6 +25,9 @@ not fit, may take a state for another, and proves nothing either. --symmetry cha
 The campaign is stored in the database, with a checkpoint at stated times, at Ctrl-C and where the
 memory is full. After a kill, --resume goes on from the last one; the program may then be left out.
 
+With --fail-on new, failures that the database had before do not count, unless they had been fixed;
+with --baseline besides, those do not that are in it, as with fuzz.
+
 Exit codes: 0 proved, 1 violations found, 2 wrong usage or a wrong program, 3 gracefuzz or its
 surroundings failed, 4 nothing found and nothing proved: the memory was full, or it was stopped.
 
@@ -33,6 +38,8 @@ Examples:
   gracefuzz verify ./my_lock.py --memory 16G --checkpoint /var/tmp/my_lock --checkpoint-every 1m
 
   gracefuzz verify ./my_lock.py --bitstate --memory 2G
+
+  gracefuzz verify ./my_lock.py --fail-on new --baseline known.json
 
   gracefuzz verify --resume 7
 
@@ -82,6 +89,8 @@ def verify_command(
     resume: Annotated[
         int | None, typer.Option(metavar="CAMPAIGN", help="Go on with this verification.")
     ] = None,
+    fail_on: FailingOn = FailOn.ANY,
+    baseline: BaselineName = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Settle the units and start."""
@@ -109,6 +118,8 @@ def verify_command(
         checkpoint=checkpoint,
         checkpoint_seconds=seconds if checkpoint_every is None else seconds_of(checkpoint_every),
         resume=resume,
+        only_new=only_new(fail_on, baseline),
+        baseline=baseline,
         as_json=as_json,
     )
     raise typer.Exit(int(verify(wish)))

@@ -22,6 +22,7 @@ from storage.session import Database, open_database
 from storage.sources import compile_source, find_source, text_of
 from storage.verifications import StoredVerification, VerificationPlan
 from workers.display import LiveScreen, failure_line, styled, watched
+from workers.failing import known_in
 from workers.notifying import notified
 from workers.progress import FoundFailure, Verdict
 from workers.recording import CampaignRecord
@@ -45,7 +46,8 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 class VerifyWish:
     """What was asked for on the command line, with its units settled; None is what is usual.
 
-    `program` may be None where `resume` names a campaign.
+    `program` may be None where `resume` names a campaign. With `only_new`, failures do not count
+    that are known, to the `baseline` where there is one.
     """
 
     program: str | None
@@ -57,6 +59,8 @@ class VerifyWish:
     checkpoint: str | None
     checkpoint_seconds: float
     resume: int | None
+    only_new: bool
+    baseline: str | None
     as_json: bool
 
 
@@ -79,6 +83,7 @@ def verify(wish: VerifyWish) -> Verdict:
             program = compile_source(source, wish.parameters)
         stack.enter_context(stop.listening())
         database = stack.enter_context(open_database(wish.database))
+        known = known_in(database, wish.baseline)
         stack.enter_context(notified(wish.database))
         if wish.resume is None:
             assert program is not None
@@ -94,12 +99,13 @@ def verify(wish: VerifyWish) -> Verdict:
                 lambda: stop.is_requested,
                 wish.checkpoint_seconds,
             ).execute()
+    verdict = report.verdict(only_new=wish.only_new, known=known)
     if wish.as_json:
-        print(report_json(begun.title, report, verdict=report.verdict, database=wish.database))
+        print(report_json(begun.title, report, verdict=verdict, database=wish.database))
     else:
         lines = conclusion_lines(begun.title, report, database=wish.database)
         Console(highlight=False, soft_wrap=True).print(styled(lines))
-    return report.verdict
+    return verdict
 
 
 def machine_memory() -> int:

@@ -139,15 +139,15 @@ def test_a_stop_keeps_what_was_judged_and_the_next_time_goes_on(tmp_path):
     part, first = matrix(CLOSED, path, stop_after=1)
     assert len(first) == 1 and not part.is_whole
     assert {cell.state for _, cells in part.rows for cell in cells} >= {State.UNKNOWN, State.FOUND}
-    assert part.verdict is Verdict.BOUNDED
+    assert part.verdict() is Verdict.BOUNDED
     whole, rest = matrix(CLOSED, path)
     assert whole.is_whole and not set(first) & set(rest)
     assert shown(whole, Kind.ANYTHING) == {"add_up": "x1 · · · x0 · ·"}
-    assert whole.verdict is Verdict.CLEAN
+    assert whole.verdict() is Verdict.CLEAN
 
 
 def test_a_series_that_opens_a_race_is_a_violation(toy):
-    assert toy.verdict is Verdict.VIOLATIONS
+    assert toy.verdict() is Verdict.VIOLATIONS
 
 
 def test_what_is_beyond_the_step_limit_is_no_proof(tmp_path):
@@ -166,7 +166,7 @@ def test_what_is_beyond_the_step_limit_is_no_proof(tmp_path):
 
 
 def test_the_object_has_every_cell(toy):
-    told = json.loads(matrix_json(toy, database="toy.db"))
+    told = json.loads(matrix_json(toy, verdict=toy.verdict(), database="toy.db"))
     assert [column["name"] for column in told["columns"]] == [c.name for c in toy.columns]
     first = told["rows"][0]["cells"][0]
     assert (first["state"], first["preemptions"], first["steps"]) == ("found", 1, 4)

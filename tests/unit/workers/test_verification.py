@@ -61,7 +61,8 @@ def begin(database, program, listener, *, stopping=lambda: False, memory=MEMORY,
 
 
 def go_on(database, number, listener):
-    wish = VerifyWish(None, {}, MEMORY, True, False, str(database.path), None, 1e9, number, False)
+    path = str(database.path)
+    wish = VerifyWish(None, {}, MEMORY, True, False, path, None, 1e9, number, False, None, False)
     begun = resume(wish, database, None, number)
     return Verification(begun.explorer, begun.record, listener, lambda: False, 1e9)
 
@@ -73,7 +74,7 @@ def stored(database, number):
 
 def test_a_sound_program_is_proved(database, sound, listener):
     report = begin(database, sound, listener).execute()
-    assert (report.verdict, report.ending) == (Verdict.CLEAN, Ending.EXHAUSTED)
+    assert (report.verdict(), report.ending) == (Verdict.CLEAN, Ending.EXHAUSTED)
     summary = stored(database, report.campaign_id)
     assert summary.state is CampaignState.FINISHED
     assert summary.verification.verdict is VerificationVerdict.PROVED
@@ -83,7 +84,7 @@ def test_a_sound_program_is_proved(database, sound, listener):
 
 def test_a_violation_is_a_failure_like_any_other(database, broken, listener):
     report = begin(database, broken, listener).execute()
-    assert report.verdict is Verdict.VIOLATIONS
+    assert report.verdict() is Verdict.VIOLATIONS
     (found,) = listener.failures
     assert found.is_new and found.minimal.is_proved
     assert (found.minimal.steps, found.minimal.preemptions) == (4, 1)
@@ -105,12 +106,12 @@ def test_verifying_again_finds_the_failure_again_and_makes_no_other(database, br
 
 def test_a_full_memory_is_bounded_and_more_memory_goes_on(database, sound, listener, small_chunks):
     report = begin(database, sound, listener, memory=1).execute()
-    assert (report.verdict, report.ending) == (Verdict.BOUNDED, Ending.MEMORY_FULL)
+    assert (report.verdict(), report.ending) == (Verdict.BOUNDED, Ending.MEMORY_FULL)
     summary = stored(database, report.campaign_id)
     assert summary.verification.verdict is VerificationVerdict.BOUNDED
     assert summary.ending == f"{Ending.MEMORY_FULL.value}; bounded, 1 states"
     again = go_on(database, report.campaign_id, listener).execute()
-    assert again.verdict is Verdict.CLEAN and again.explored == explore(sound)
+    assert again.verdict() is Verdict.CLEAN and again.explored == explore(sound)
     assert stored(database, report.campaign_id).verification.checkpoint is None
     assert list((database.path.parent / "found.db-checkpoints").glob("*")) == []
 
@@ -122,7 +123,7 @@ def test_one_that_was_stopped_goes_on_to_the_same_result(
     compiled = request.getfixturevalue(program)
     calls = count()
     first = begin(database, compiled, listener, stopping=lambda: next(calls) == 2).execute()
-    assert first.ending is Ending.STOPPED and first.verdict is Verdict.BOUNDED
+    assert first.ending is Ending.STOPPED and first.verdict() is Verdict.BOUNDED
     assert stored(database, first.campaign_id).state is CampaignState.STOPPED
     assert first.checkpoint is not None and first.checkpoint.exists()
     again = go_on(database, first.campaign_id, listener).execute()
@@ -162,7 +163,7 @@ def test_a_checkpoint_that_cannot_be_written_is_said_and_exploring_goes_on(
 ):
     (database.path.parent / "kept").touch()
     verification = begin(database, sound, listener, every=0.0)
-    assert verification.execute().verdict is Verdict.CLEAN
+    assert verification.execute().verdict() is Verdict.CLEAN
     assert "cannot write a checkpoint" in listener.sentences[0]
     assert listener.sentences[0].endswith("exploring goes on; what was stored before is kept")
 
@@ -172,12 +173,12 @@ def test_one_that_is_stopped_without_a_checkpoint_is_no_success(
 ):
     (database.path.parent / "kept").touch()
     report = begin(database, sound, listener, stopping=lambda: True).execute()
-    assert report.checkpoint is None and report.verdict is Verdict.INFRASTRUCTURE
+    assert report.checkpoint is None and report.verdict() is Verdict.INFRASTRUCTURE
 
 
 def test_a_violation_beyond_the_step_limit_is_said_but_is_no_failure(database, broken, listener):
     report = begin(database, replace(broken, steps_max=3), listener).execute()
-    assert report.verdict is Verdict.VIOLATIONS and listener.failures == []
+    assert report.verdict() is Verdict.VIOLATIONS and listener.failures == []
     assert listener.sentences == [
         "at_end: an addition is lost: violated after 4 steps; executions of this program have at "
         "most 3\n    raise its steps_max to have the failure minimized and stored"
@@ -206,7 +207,7 @@ def test_a_checkpoint_holds_plain_arrays(database, sound, listener, small_chunks
 def test_symmetric_states_are_one_and_the_proof_is_the_same(database, sound, listener):
     report = begin(database, sound, listener, symmetry=True).execute()
     figures = stored(database, report.campaign_id).verification.figures
-    assert report.verdict is Verdict.CLEAN and figures.reduced
+    assert report.verdict() is Verdict.CLEAN and figures.reduced
     assert figures.states < explore(sound).states
 
 
@@ -216,7 +217,7 @@ def test_a_few_bits_a_state_prove_nothing_and_refute_much(
 ):
     compiled = request.getfixturevalue(program)
     report = begin(database, compiled, listener, bitstate=True).execute()
-    assert (report.verdict, report.ending) == (Verdict[verdict], Ending.HASHED)
+    assert (report.verdict(), report.ending) == (Verdict[verdict], Ending.HASHED)
     told = stored(database, report.campaign_id).verification
     assert not told.figures.exhausted and told.checkpoint is None
     assert len(listener.failures) == (program == "broken")
