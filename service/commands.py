@@ -11,6 +11,7 @@ from service.life_commands import register as register_life
 from service.options import DB_DEFAULT, Json, print_text
 from service.retaining import GC_HELP, gc_command
 from service.serve_command import SERVE_HELP, serve_command
+from service.settings_commands import register as register_settings
 from service.status_commands import register as register_status
 from service.token_commands import register as register_tokens
 
@@ -189,6 +190,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(campaigns, name="campaigns")
     app.command("gc", help=GC_HELP)(gc_command)
     app.command("serve", help=SERVE_HELP)(serve_command)
+    register_settings(app)
     register_tokens(app)
     register_db(app)
 

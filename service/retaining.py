@@ -63,14 +63,7 @@ def gc_command(
             with database.write() as session:
                 what = removal(session, rules, now=now)
                 remove(session, what)
-    kinds: dict[str, Sequence[object]] = {
-        "failures": what.failures,
-        "campaigns": what.campaigns,
-        "programs": what.programs,
-        "schedules": what.sightings,
-        "rechecks": what.rechecks,
-        "messages": what.messages,
-    }
+    kinds = what.by_kind
     if as_json:
         typer.echo(pretty({"removed": not dry_run, **{k: list(v) for k, v in kinds.items()}}))
         return

@@ -11,8 +11,8 @@ from enum import StrEnum
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from storage.ledger_tables import SettingRow
 from storage.outbox_tables import DeliveryRow
+from storage.settings import set_setting, setting
 
 SETTING = "webhooks"
 # Longer than a try may take: only then does another sender try the same message.
@@ -62,21 +62,14 @@ def set_webhooks(
         {"url": w.url, "secret_variable": w.secret_variable, "secret_file": w.secret_file}
         for w in webhooks
     ]
-    row = session.get(SettingRow, SETTING, with_for_update=True)
-    if row is None:
-        session.add(SettingRow(name=SETTING, value=value, changed_at=now, changed_by=actor))
-    else:
-        row.value, row.changed_at, row.changed_by = value, now, actor
-    session.flush()
+    set_setting(session, SETTING, value, actor=actor, now=now)
 
 
 def webhooks_of(session: Session) -> tuple[Webhook, ...]:
     """Where messages go."""
-    row = session.get(SettingRow, SETTING)
-    if row is None:
-        return ()
-    assert isinstance(row.value, list)
-    return tuple(Webhook(**each) for each in row.value)
+    told = setting(session, SETTING, [])
+    assert isinstance(told, list)
+    return tuple(Webhook(**each) for each in told)
 
 
 def enqueue(session: Session, failure_id: int, occasion: Occasion, *, now: datetime) -> None:

@@ -59,11 +59,21 @@ class Removal:
     messages: tuple[int, ...]
 
     @property
+    def by_kind(self) -> dict[str, Sequence[object]]:
+        """The same by the words for people."""
+        return {
+            "failures": self.failures,
+            "campaigns": self.campaigns,
+            "programs": self.programs,
+            "schedules": self.sightings,
+            "rechecks": self.rechecks,
+            "messages": self.messages,
+        }
+
+    @property
     def is_empty(self) -> bool:
         """True where everything is kept."""
-        return not any((self.failures, self.campaigns, self.programs, self.sightings)) and not any(
-            (self.rechecks, self.messages)
-        )
+        return not any(self.by_kind.values())
 
 
 def removal(session: Session, rules: Retention, *, now: datetime) -> Removal:

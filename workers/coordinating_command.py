@@ -19,6 +19,9 @@ leader has died. After Ctrl-C or SIGTERM nothing more is given out, and what is 
 (--drain) to end; the rest is executed again by whoever coordinates next. Whatever is killed, each
 block counts once.
 
+Who leads also tells webhooks what is new, looks for stored failures in today's programs, and
+removes what the rules of retention say: see `gracefuzz settings`.
+
 Examples:
 
   gracefuzz workers
@@ -50,6 +53,7 @@ def workers_command(
 ) -> None:
     """Open everything and lead."""
     from storage.session import open_database
+    from workers.caretaking import taken_care
     from workers.commands import cores, seconds_of
     from workers.errors import PoolError
     from workers.fleet import Fleet
@@ -65,12 +69,14 @@ def workers_command(
             pool = open_pool(None, workers=cores() if workers is None else workers)
             stack.enter_context(closing(pool))
             stop.listen()
+            holder = holder_name()
+            stack.enter_context(taken_care(db, holder, say))
             Fleet(
                 database,
                 pool,
                 say,
                 lambda: stop.is_requested,
-                holder_name(),
+                holder,
                 drain_seconds=drain_seconds,
                 is_done_when_idle=until_idle,
             ).execute()

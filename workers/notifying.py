@@ -49,14 +49,15 @@ def deliver_due(database: Database, *, now: datetime) -> int:
 
 
 @contextmanager
-def notified(location: str) -> Iterator[None]:
-    """Have messages sent while the block is executed, where there is a webhook.
+def notified(location: str, *, also_later: bool = False) -> Iterator[None]:
+    """Have messages sent while the block is executed, where there is a webhook; with `also_later`,
+    where one is set up meanwhile too.
 
     Afterwards, what is due is tried for at most some seconds more.
     """
     with open_database(location) as database, database.read() as session:
         wanted = bool(webhooks_of(session))
-    if not wanted:
+    if not wanted and not also_later:
         yield
         return
     stop = threading.Event()
@@ -131,6 +132,9 @@ def _send_until(location: str, stop: threading.Event) -> None:
 def _deliver(database: Database) -> None:
     """Messages that cannot be stored or sent now are there the next time."""
     with suppress(StorageError):
+        with database.read() as session:
+            if not webhooks_of(session):
+                return
         while deliver_due(database, now=datetime.now(UTC)):
             pass
 
