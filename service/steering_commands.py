@@ -145,12 +145,11 @@ def create(
     ]
     numbers = _queue(planned, excluded, db)
     if as_json:
-        said: dict[str, object] = {"campaign": numbers[0], "program": source.name}
+        said = {"campaign": numbers[0], "program": source.name}
         print(json.dumps(said | ({"campaigns": numbers} if opened else {})))
-    elif opened:
-        print(f"campaigns {numbers[0]} to {numbers[-1]} wait for: gracefuzz workers")
     else:
-        print(f"campaign {numbers[0]} waits for: gracefuzz workers")
+        named = f"campaigns {numbers[0]} to {numbers[-1]} wait" if opened else ""
+        print(f"{named or f'campaign {numbers[0]} waits'} for: gracefuzz workers")
 
 
 def _queue(

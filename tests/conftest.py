@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from storage.session import open_database
-from tests.postgresql_server import Server, missing, shared_server
+from tests.postgresql_server import do, shared_server
+from workers.postgresql_server import Server, missing
 
 NUMBERS = itertools.count()
 
@@ -50,6 +51,6 @@ def postgresql_url(postgresql_server: Server, _template: str) -> Iterator[str]:
 
 def _made(server: Server, *, template: str) -> Iterator[str]:
     name = f"test_{os.getpid()}_{next(NUMBERS)}"
-    server.do(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    do(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     yield server.url(name)
-    server.do(f'DROP DATABASE "{name}" WITH (FORCE)')
+    do(server, f'DROP DATABASE "{name}" WITH (FORCE)')

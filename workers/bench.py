@@ -73,6 +73,21 @@ def measurements() -> dict[str, Measurement]:
             "schedules a second of two workers to those of one: ten pairs of campaigns",
             two_worker_speedup,
         ),
+        Measurement(
+            "coordinator_overhead_percent",
+            "processor time of coordinator and database by that of two workers",
+            overhead_figures,
+        ),
+        Measurement(
+            "lease_completions_per_second",
+            "simulated workers, completions stored by PostgreSQL",
+            completion_figures,
+        ),
+        Measurement(
+            "workers_10000",
+            "10,000 simulated workers with leases of 10 to 30 s, over a minute",
+            many_workers_figures,
+        ),
     )
     return {each.name: each for each in known}
 
@@ -170,6 +185,27 @@ def matrix_figures() -> Figures:
     from workers.bench_matrix import measurements as matrix_measurements
 
     return matrix_measurements()
+
+
+def overhead_figures() -> Figures:
+    """On SQLite, and on PostgreSQL where it is installed."""
+    from workers.bench_coordinator import overhead
+
+    return overhead()
+
+
+def completion_figures() -> Figures:
+    """None, with the reason on stderr, where PostgreSQL is missing."""
+    from workers.bench_coordinator import lease_completions
+
+    return lease_completions()
+
+
+def many_workers_figures() -> Figures:
+    """None, with the reason on stderr, where PostgreSQL is missing."""
+    from workers.bench_coordinator import many_workers
+
+    return many_workers()
 
 
 def first_failure_seconds(*, workers: int) -> float:

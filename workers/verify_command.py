@@ -7,7 +7,7 @@ import typer
 
 from workers.fail_options import BaselineName, FailingOn, FailOn, only_new
 
-CHECKPOINT_SECONDS_DEFAULT = 300.0
+CHECKPOINT_DEFAULT = "5m"
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 HELP = """
@@ -83,9 +83,8 @@ def verify_command(
         typer.Option(metavar="DIR", help="Where checkpoints go. [default: beside the database]"),
     ] = None,
     checkpoint_every: Annotated[
-        str | None,
-        typer.Option(metavar="DURATION", help="Take one every 30s, 5m, 1h. [default: 5m]"),
-    ] = None,
+        str, typer.Option(metavar="DURATION", help="Take one every 30s, 5m, 1h.")
+    ] = CHECKPOINT_DEFAULT,
     resume: Annotated[
         int | None, typer.Option(metavar="CAMPAIGN", help="Go on with this verification.")
     ] = None,
@@ -107,7 +106,6 @@ def verify_command(
         raise typer.BadParameter(
             "a verification goes on as it began: leave out --symmetry and --bitstate"
         )
-    seconds = CHECKPOINT_SECONDS_DEFAULT
     wish = VerifyWish(
         program=program,
         parameters=parameters_of(param or []),
@@ -116,7 +114,7 @@ def verify_command(
         bitstate=bitstate,
         database=db,
         checkpoint=checkpoint,
-        checkpoint_seconds=seconds if checkpoint_every is None else seconds_of(checkpoint_every),
+        checkpoint_seconds=seconds_of(checkpoint_every),
         resume=resume,
         only_new=only_new(fail_on, baseline),
         baseline=baseline,

@@ -16,8 +16,8 @@ from storage.campaigns import get_campaign
 from storage.leadership import leader
 from storage.session import open_database
 from storage.tables import CampaignState
-from tests.postgresql_server import missing, own_server
 from tests.unit.workers.test_fleet import check_exact, queue
+from workers.postgresql_server import missing, own_server
 from workers.shards import BlockRange
 
 KILLS = int(os.environ.get("GRACEFUZZ_KILLS", "3"))

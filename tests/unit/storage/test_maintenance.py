@@ -19,7 +19,7 @@ from storage.maintenance import (
 from storage.migrations import REVISIONS
 from storage.session import open_database
 from storage.sqlite import sqlite_module
-from tests.postgresql_server import binaries
+from workers.postgresql_server import binaries
 
 
 def change(location, statement):

@@ -11,7 +11,8 @@ from storage.errors import StorageError
 from storage.postgresql import SESSION
 from storage.programs import ProgramRecord, get_program, record_program
 from storage.session import open_database
-from tests.postgresql_server import missing, own_server
+from tests.postgresql_server import do
+from workers.postgresql_server import missing, own_server
 
 PROGRAM = ProgramRecord("b2", "rcu", "{}", "{}", "")
 
@@ -66,14 +67,15 @@ def test_the_database_of_another_program_is_refused_and_left_alone(
     postgresql_server, empty_postgresql
 ):
     name = empty_postgresql.rpartition("/")[2]
-    postgresql_server.do("CREATE TABLE bookmarks (url TEXT)", name=name)
+    do(postgresql_server, "CREATE TABLE bookmarks (url TEXT)", name=name)
     assert "tables of another program (bookmarks)" in refused(empty_postgresql)
 
 
 def test_a_user_who_may_not_write_is_told(postgresql_server, postgresql_url):
     name = postgresql_url.rpartition("/")[2]
     role = f"reader_{name}"
-    postgresql_server.do(
+    do(
+        postgresql_server,
         f"CREATE ROLE {role} LOGIN PASSWORD 'x'",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
         name=name,
@@ -85,7 +87,7 @@ def test_a_user_who_may_not_write_is_told(postgresql_server, postgresql_url):
         database.write() as session,
     ):
         session.execute(text("DELETE FROM notes"))
-    postgresql_server.do(f"DROP OWNED BY {role}", f"DROP ROLE {role}", name=name)
+    do(postgresql_server, f"DROP OWNED BY {role}", f"DROP ROLE {role}", name=name)
 
 
 def test_a_read_is_one_snapshot_and_cannot_write(postgresql_url):
