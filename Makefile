@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(TOOLS)/usr/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test fast lint types imports faults bench bench-schedulers system-packages clean
+.PHONY: help setup demo test fast lint types imports faults soak bench bench-schedulers system-packages clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -54,8 +54,11 @@ types: setup ## mypy --strict
 imports: setup ## the layering: import-linter
 	@$(BIN)/lint-imports --no-logo
 
-faults: setup system-packages ## kill -9 of coordinators and database servers, 50 times each
+faults: setup system-packages ## kill -9 of coordinators and servers, 50 times each; full disks, servers away
 	@GRACEFUZZ_KILLS=50 $(BIN)/pytest -q tests/end_to_end/test_faults.py
+
+soak: setup ## 20 minutes of a coordinator with canaries: memory, leases, figures as JSON; SOAK_SECONDS=N
+	@$(BIN)/python -m tests.end_to_end.soak $(or $(SOAK_SECONDS),1200)
 
 bench: setup ## the figures of the engine, as a table
 	@$(BIN)/gracefuzz bench

@@ -5,6 +5,7 @@ GRACEFUZZ_KILLS says how often each test kills; `make faults` says more than the
 
 import os
 import random
+import resource
 import subprocess
 import sys
 import time
@@ -21,8 +22,11 @@ from workers.postgresql_server import missing, own_server
 from workers.shards import BlockRange
 
 KILLS = int(os.environ.get("GRACEFUZZ_KILLS", "3"))
-SECONDS_MAX = 60 + 12 * KILLS
+SECONDS_MAX = 60 + 20 * KILLS
+# How long the server is away; a minute in the long form.
+AWAY_SECONDS = 3 if KILLS < 10 else 60
 BLOCKS = 10_000 * (1 + KILLS)
+SOME_BLOCKS = 10_000
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60 + SECONDS_MAX)]
 
@@ -51,9 +55,9 @@ def wait_for_progress(location, number, *, more_than, deadline):
     return done
 
 
-def check_undisturbed(location, number):
+def check_undisturbed(location, number, *, blocks=BLOCKS):
     with open_database(location) as database:
-        summary = check_exact(database, number, [BlockRange(0, BLOCKS)])
+        summary = check_exact(database, number, [BlockRange(0, blocks)])
         assert summary.state is CampaignState.FINISHED
 
 
@@ -110,6 +114,54 @@ def test_kills_of_the_database_server_change_nothing():
 
         kill_again_and_again(location, number, kill=kill)
         check_undisturbed(location, number)
+
+
+def test_a_server_that_is_away_for_long_costs_what_was_in_flight_only():
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with own_server() as server:
+        location = server.url("postgres")
+        with open_database(location) as database:
+            number = queue(database, blocks_max=SOME_BLOCKS)
+        process = coordinator(location, 0)
+        try:
+            deadline = time.monotonic() + SECONDS_MAX
+            wait_for_progress(location, number, more_than=0, deadline=deadline)
+            server.stop()
+            time.sleep(AWAY_SECONDS)
+            assert process.poll() is None
+            server.start()
+            assert process.wait(timeout=SECONDS_MAX) == 0
+        finally:
+            process.kill()
+            process.wait()
+        check_undisturbed(location, number, blocks=SOME_BLOCKS)
+
+
+def test_a_full_disk_costs_what_was_in_flight_only(tmp_path):
+    """As where a file may not grow; the coordinator waits, and goes on when there is room again."""
+    location = tmp_path / "full.db"
+    with open_database(location) as database:
+        number = queue(database, blocks_max=SOME_BLOCKS)
+    process = coordinator(location, 0)
+    try:
+        deadline = time.monotonic() + SECONDS_MAX
+        wait_for_progress(location, number, more_than=0, deadline=deadline)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        # What was being written when the disk became full may still arrive.
+        time.sleep(1.0)
+        before = blocks_done(location, number)
+        time.sleep(AWAY_SECONDS)
+        assert process.poll() is None
+        assert blocks_done(location, number) == before < SOME_BLOCKS
+        endless = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, endless)
+        assert process.wait(timeout=SECONDS_MAX) == 0
+    finally:
+        process.kill()
+        process.wait()
+    check_undisturbed(location, number, blocks=SOME_BLOCKS)
 
 
 def test_two_coordinators_at_once_count_each_block_once(tmp_path):

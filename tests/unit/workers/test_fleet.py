@@ -1,8 +1,9 @@
 """Many campaigns, one coordinator: exact totals, fair shares, one leader, wishes followed."""
 
 import json
+import random
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -19,6 +20,7 @@ from storage.steering import change, queue_campaign, want
 from storage.tables import CampaignState, DesiredState
 from tests.toy_programs import two_publishers
 from workers.fleet import Fleet
+from workers.recording import CampaignRecord
 from workers.shards import BlockRange
 from workers.simulated_pool import SimulatedPool, simulated_result
 
@@ -297,6 +299,27 @@ def test_a_database_that_goes_away_costs_what_was_in_flight_only(database, monke
     coordinator.execute()
     check_exact(database, number, [BlockRange(0, 400)])
     assert sentences.count("its server cannot be reached") == 1
+
+
+def test_a_clock_that_jumps_decides_nothing(database, monkeypatch):
+    """People read the time of the machine; a coordinator goes by the monotonic clock alone."""
+    draw = random.Random(1)
+
+    def jumping(*_):
+        return NOW + timedelta(days=draw.uniform(-20_000, 20_000))
+
+    for name in ("fleet", "adoption"):
+        monkeypatch.setattr(f"workers.{name}.instant", jumping)
+    monkeypatch.setattr(CampaignRecord, "now", jumping)
+    number = queue(database, seconds_max=20.0)
+    time = Time()
+    fleet(database, time=time, lost=0.1, repeated=0.2).execute()
+    with database.read() as session:
+        summary = get_campaign(session, number)
+    assert summary.ending == "its time was spent"
+    assert summary.active_seconds == pytest.approx(20, abs=4)
+    assert 20 <= time.now < 30
+    check_exact(database, number, [BlockRange(0, summary.blocks_done)])
 
 
 def test_the_ledger_grows_with_work_in_flight_only(database):
