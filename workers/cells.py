@@ -45,8 +45,8 @@ class CellWork:
 class Finding:
     """A violated signature, with an execution that shows it.
 
-    `schedules` and `engine_seconds` say after how much fuzzing it showed, to whole blocks, and are
-    None where it did not.
+    `schedules` says how many executions had ended when it showed, `engine_seconds` what that took,
+    to whole blocks; both are None where fuzzing did not show it.
     """
 
     minimal: Minimized
@@ -119,18 +119,21 @@ def _fuzz(work: CellWork, program: Program, explored: Explored) -> _Fuzzed:
     proved = explored.exhausted and not explored.signatures
     scheduler = CLEAN_SCHEDULER if proved else settled(SCHEDULER, program)
     spec = ShardSpec(work.program, work.root_seed, scheduler=scheduler)
-    engine_of(work.program, spec.scheduler)
+    engine = engine_of(work.program, spec.scheduler)
     done = _Fuzzed(scheduler, ShardResult(), 0, 0.0, {})
     blocks_max = min(CLEAN_BLOCKS, work.blocks_max) if proved else work.blocks_max
     while done.blocks < blocks_max:
         begin = time.process_time()
         result = run_shard(spec, BlockRange(done.blocks, 1))
         done.seconds += time.process_time() - begin
+        before, done.result = done.result.schedules, done.result + result
+        for violation in sorted(result.replayed, key=lambda each: each.number):
+            if violation.signature not in done.first:
+                ended = engine.ended_within(
+                    violation.number + 1, root_seed=spec.root_seed, block=done.blocks
+                )
+                done.first[violation.signature] = before + ended, done.seconds, violation
         done.blocks += 1
-        done.result = done.result + result
-        for violation in result.replayed:
-            shown = done.result.schedules, done.seconds, violation
-            done.first.setdefault(violation.signature, shown)
         known = explored.signatures.keys()
         if explored.exhausted and known and known <= done.first.keys():
             break

@@ -9,8 +9,9 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from storage.failures import get_failure
 from storage.locations import option_for
-from storage.session import open_database
+from storage.session import Database, open_database
 from storage.sources import find_series
 from workers.cell_pool import CellPool, LocalCellPool, ProcessCellPool
 from workers.display import LiveScreen, duration, watched
@@ -65,10 +66,11 @@ def judge_series(wish: MatrixWish) -> Verdict:
         watcher = Watcher(series.title, screen, stop)
         coordinator = MatrixCoordinator(series, record, pool, watcher, lambda: stop.is_requested)
         matrix = matrix_of(series, coordinator.execute())
+        diagrams = diagrams_of(matrix, database)
         counting = known.new_numbers(database) if wish.only_new else None
     verdict = matrix.verdict(counting=counting)
     if wish.picture is not None:
-        write_picture(matrix, wish.picture)
+        write_picture(matrix, diagrams, wish.picture)
     if wish.as_json:
         print(matrix_json(matrix, verdict=verdict, database=wish.database))
     elif wish.markdown:
@@ -88,9 +90,16 @@ def open_cell_pool(workers: int) -> CellPool:
     return LocalCellPool() if workers == 0 else ProcessCellPool(workers)
 
 
-def write_picture(matrix: Matrix, name: str) -> None:
+def diagrams_of(matrix: Matrix, database: Database) -> dict[int, str]:
+    """The interleavings of all failures that a matrix names."""
+    failures = {number for _, cells in matrix.rows for number in failures_of(cells)}
+    with database.read() as session:
+        return {number: get_failure(session, number).record.diagram for number in failures}
+
+
+def write_picture(matrix: Matrix, diagrams: dict[int, str], name: str) -> None:
     """A heat map by itself, or in a page. Raises BadParameter where the system refuses."""
-    text = svg_of(matrix) if name.endswith(".svg") else page_of(matrix)
+    text = svg_of(matrix) if name.endswith(".svg") else page_of(matrix, diagrams)
     try:
         Path(name).expanduser().write_text(text, encoding="utf-8")
     except OSError as error:

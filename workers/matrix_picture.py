@@ -1,10 +1,11 @@
 """A matrix as a picture: a heat map in SVG, by itself or in a page, in light and in dark.
 
 The colour of a violation says how many preemptions its minimal interleaving needs: the fewer, the
-stronger. A cell says the rest when it is pointed at. The file needs nothing else.
+stronger. A cell says the rest when it is pointed at; in a page, it leads to the interleaving. The
+file needs nothing else.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 
 from workers.matrix import Cell, Kind, Matrix, Row, State
@@ -40,8 +41,8 @@ STYLE = """
 """
 
 
-def svg_of(matrix: Matrix) -> str:
-    """The heat map as an SVG document."""
+def svg_of(matrix: Matrix, *, leads: bool = False) -> str:
+    """The heat map as an SVG document; `leads`: cells are links to what a page says of failures."""
     width, height = _width(matrix), _height(matrix)
     return "\n".join(
         [
@@ -52,26 +53,51 @@ def svg_of(matrix: Matrix) -> str:
             f'<rect class="paper" width="{width}" height="{height}"/>',
             _text(MARGIN, 38, matrix.series.title, "title"),
             *_header(matrix),
-            *_rows(matrix),
+            *_rows(matrix, leads),
             *_legend(matrix),
             "</svg>",
         ]
     )
 
 
-def page_of(matrix: Matrix) -> str:
-    """The heat map in an HTML page of its own."""
+def page_of(matrix: Matrix, diagrams: Mapping[int, str]) -> str:
+    """The heat map in an HTML page of its own, with the diagram of each failure by its number."""
     title = escape(matrix.series.title)
     style = (
         ":root { color-scheme: light dark } body { margin: 0; background: #fdfcf9 } "
-        "svg { display: block; margin: auto; max-width: none } "
-        "@media (prefers-color-scheme: dark) { body { background: #14181d } }"
+        "svg { display: block; margin: auto; max-width: none } main { overflow-x: auto } "
+        "a:focus-visible rect { stroke: #0969da; stroke-width: 3 } "
+        "section { max-width: 80ch; margin: 2em auto; padding: 0 24px; color: #24292f; "
+        "font: 14px system-ui, sans-serif } section:target h2 { text-decoration: underline } "
+        "h2 { font-size: 16px } pre { overflow-x: auto; font-size: 13px; line-height: 1.35 } "
+        "@media (prefers-color-scheme: dark) { body { background: #14181d } "
+        "section { color: #e3e8ee } section a { color: #58a6ff } }"
     )
     return (
         f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<style>{style}</style>\n{svg_of(matrix)}\n</html>\n"
+        f"<style>{style}</style>\n<main>{svg_of(matrix, leads=True)}</main>\n"
+        f"{''.join(_failures(matrix, diagrams))}</html>\n"
     )
+
+
+def _failures(matrix: Matrix, diagrams: Mapping[int, str]) -> Iterator[str]:
+    """Each failure once, where it is first seen in the rows."""
+    told = set[int]()
+    for row, cells in matrix.rows:
+        for cell in cells:
+            if cell.finding is None or cell.finding.found.failure_id in told:
+                continue
+            number = cell.finding.found.failure_id
+            told.add(number)
+            found = cell.finding.found
+            sentence = f"{row.variant.name}: {found.site}, at {found.step}"
+            yield (
+                f'<section id="failure-{number}">\n<h2>failure {number}</h2>\n'
+                f"<p>{escape(sentence)}<br>\n{escape(cell.title)}</p>\n"
+                f"<pre>{escape(diagrams[number])}</pre>\n"
+                f"<p><code>gracefuzz failures show {number}</code></p>\n</section>\n"
+            )
 
 
 def _x(matrix: Matrix, number: int) -> int:
@@ -113,7 +139,7 @@ def _header(matrix: Matrix) -> Iterator[str]:
         yield _text(x, TOP - 12, shown, "head", hint=_patches(matrix, number))
 
 
-def _rows(matrix: Matrix) -> Iterator[str]:
+def _rows(matrix: Matrix, leads: bool) -> Iterator[str]:
     for (row, cells), y in zip(matrix.rows, _tops(matrix), strict=True):
         top = row.kind is Kind.ANYTHING
         if top:
@@ -123,7 +149,10 @@ def _rows(matrix: Matrix) -> Iterator[str]:
         cut = label if len(label) <= 80 else f"{label[:79]}…"
         yield _text(MARGIN + (0 if top else 12), y + 15, cut, "program" if top else "", hint=label)
         for number, cell in enumerate(cells):
-            yield _drawn(matrix, row, number, cell, y)
+            drawn = _drawn(matrix, row, number, cell, y)
+            if leads and cell.finding is not None:
+                drawn = f'<a href="#failure-{cell.finding.found.failure_id}">{drawn}</a>'
+            yield drawn
 
 
 def _drawn(matrix: Matrix, row: Row, number: int, cell: Cell, y: int) -> str:
@@ -161,7 +190,7 @@ def _told(matrix: Matrix, row: Row, number: int, cell: Cell) -> str:
         lines.append(
             "found by exploring; fuzzing has not met it"
             if found.schedules is None
-            else f"found by fuzzing within {found.schedules:,} schedules"
+            else f"found by fuzzing in schedule {found.schedules:,} or before"
         )
     if cell.judged is not None:
         seen = "all" if cell.judged.exhausted else "seen"

@@ -138,6 +138,14 @@ class Engine:
             _first(hits, hits_from),
         )
 
+    def ended_within(self, passes: int, *, root_seed: int, block: int) -> int:
+        """How many executions of a block have ended after so many of its passes."""
+        ended = 0
+        for chunk in self._chunks(root_seed, block):
+            self._advance(chunk, passes, PASSES)
+            ended += int(chunk.counts[: self._words].sum())
+        return ended
+
     def coverage(self, *, root_seed: int, block: int) -> Coverage:
         """What the first execution of every lane of a block has shown: as pure as `run_block`.
 

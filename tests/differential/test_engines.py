@@ -4,6 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 
+from model.circuit.block import PASSES as PASSES_OF_BLOCK
 from model.circuit.block import Engine
 from model.circuit.step_circuit import Stepper
 from model.explore import explore
@@ -15,6 +16,7 @@ from tests.differential.lockstep import (
     expect_steps,
 )
 from tests.differential.random_programs import Drawn, programs
+from tests.lost_update import lost_update
 from tests.toy_programs import PROGRAMS
 
 EXAMPLES, EXAMPLES_SLOW = 25, 50
@@ -79,6 +81,16 @@ def test_a_block_does_not_depend_on_the_vector_width(drawn: Drawn, root_seed, pa
 def test_the_engines_agree_on_the_toy_programs(program):
     compare_block(program, 1, 10, widths=(64,))
     compare_steps(program, states_max=600)
+
+
+@pytest.mark.parametrize("lanes", [128, 512])
+def test_executions_are_counted_as_they_end(lanes):
+    """Those of the lost update take four steps each, and every lane restarts at once."""
+    engine = Engine(lost_update.compile(), lanes=lanes)
+    for passes in range(12):
+        assert engine.ended_within(passes, root_seed=7, block=3) == 512 * (passes // 4)
+    whole = engine.run_block(root_seed=7, block=3)
+    assert engine.ended_within(2 * PASSES_OF_BLOCK, root_seed=7, block=3) == whole.schedules
 
 
 @pytest.mark.slow
