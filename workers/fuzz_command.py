@@ -177,8 +177,6 @@ def fuzz_command(
     as_json: Json = False,
 ) -> None:
     """Settle the units and start."""
-    if watch:
-        raise typer.Exit(_watched(program))
     # Imported here, and not before: `gracefuzz --help` needs neither SQL nor LLVM.
     from model.schedulers.exhaustive import exhaustive_named
     from model.schedulers.wanted import wanted
@@ -193,12 +191,16 @@ def fuzz_command(
         scheduler=scheduler, opened=opened, block=block, blocks=blocks, hint=hint, again=again
     )
     seconds = None if time is None else seconds_of(time)
+    given = parameters_of(param or [])
+    if watch:
+        # What is wrong up to here, no save can mend.
+        raise typer.Exit(_watched(program))
     endless = schedules is None and block is None and not exhaustive_named(scheduler)
     if seconds is None and endless:
         seconds = SECONDS_DEFAULT
     wish = Wish(
         program=program,
-        parameters=parameters_of(param or []),
+        parameters=given,
         scheduler=scheduler,
         opened=tuple(opened or []),
         blocks=BLOCKS_DEFAULT if blocks is None else blocks,

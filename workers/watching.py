@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import typer
@@ -73,18 +74,18 @@ def _changed(before: Saved, after: Saved) -> list[str]:
 
 
 def _ended(child: subprocess.Popen[bytes]) -> int:
-    """The exit code; a process that still works is asked to stop, twice at most, then ended."""
-    if child.poll() is not None:
-        return child.returncode
-    for _ in range(2):
-        child.send_signal(signal.SIGINT)
-        try:
-            return child.wait(STOP_SECONDS)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            continue
-    child.kill()
-    child.wait()
-    return INTERRUPTED
+    """The exit code; a process that still works is asked to stop, told to abort, then killed.
+
+    SIGTERM asks as Ctrl-C does, but a process that is still importing ends by it without a word.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+        if child.poll() is not None:
+            break
+        child.send_signal(number)
+        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            child.wait(STOP_SECONDS)
+    code = child.wait()
+    return code if code >= 0 else INTERRUPTED
 
 
 def _say(sentence: str) -> None:

@@ -68,6 +68,42 @@ def test_every_save_is_fuzzed_and_the_last_exit_code_is_given(tmp_path):
     assert "saved: setting.py" in said and "Traceback" not in said
 
 
+@pytest.mark.slow
+def test_saves_while_python_still_imports_show_no_traceback(tmp_path):
+    file = tmp_path / "my lock.py"
+    file.write_text(BROKEN)
+    process = watching(tmp_path)
+    try:
+        for number in range(12):
+            time.sleep(0.15 + 0.07 * number)
+            replace(file, f"{BROKEN}\n# {number}\n")
+        wait_for(tmp_path, 1, process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 1
+    finally:
+        process.kill()
+    assert "Traceback" not in (tmp_path / "stderr").read_text()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--scheduler", "pcr"], "pcr"),
+        (["--time", "soon"], "soon"),
+        (["--param", "writers"], "NAME=VALUE"),
+        (["--block", "1", "--open", "writers"], "leave out --open"),
+    ],
+)
+def test_what_no_save_can_mend_is_not_watched(tmp_path, wrong, said):
+    (tmp_path / "lock.py").write_text(BROKEN)
+    refused = subprocess.run(
+        [*FUZZ, "lock.py", "--watch", *wrong], cwd=tmp_path, capture_output=True, text=True,
+        timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert refused.returncode == 2, refused.stderr
+    assert said in refused.stderr and "watching" not in refused.stderr
+
+
 def test_a_program_of_the_library_cannot_be_watched():
     refused = subprocess.run(
         [*FUZZ, "thp_split", "--watch"], cwd=ROOT, capture_output=True, text=True
