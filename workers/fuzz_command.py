@@ -193,7 +193,6 @@ def fuzz_command(
     seconds = None if time is None else seconds_of(time)
     given = parameters_of(param or [])
     if watch:
-        # What is wrong up to here, no save can mend.
         raise typer.Exit(_watched(program))
     endless = schedules is None and block is None and not exhaustive_named(scheduler)
     if seconds is None and endless:
@@ -220,11 +219,10 @@ def fuzz_command(
         again=again,
     )
     try:
-        code = int(start(wish))
+        raise typer.Exit(int(start(wish)))
     except (PoolError, PortTaken) as error:
         typer.echo(f"gracefuzz: {error}", err=True)
-        code = INFRASTRUCTURE
-    raise typer.Exit(code)
+        raise typer.Exit(INFRASTRUCTURE) from error
 
 
 def _refuse(
@@ -258,7 +256,10 @@ def _refuse(
 
 
 def _watched(program: str) -> int:
-    """Fuzz whenever a file is saved. Raises BadParameter for a program of the library."""
+    """Fuzz whenever a file is saved; what is refused before this, no save can mend.
+
+    Raises BadParameter for a program of the library.
+    """
     from storage.sources import file_of
     from workers.watching import command_again, watch
 
