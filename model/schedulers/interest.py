@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from model.program import Program
-from model.schedulers.profile import WALKS, touches_of_walks
+from model.schedulers.profile import touches_of_walks
 
 SHARE_BITS = 6
 
@@ -45,7 +45,7 @@ class Interest:
 @lru_cache(maxsize=4)
 def interest(program: Program) -> Interest:
     """From the walks of a program. Where no threads compete, the place is none, (0, 0)."""
-    touched = touches_of_walks(program)
+    walks, touched = touches_of_walks(program)
     total = Counter({place: sum(counts) for place, counts in touched.items()})
     if not total:
         nobody = (0,) * len(program.threads)
@@ -54,7 +54,7 @@ def interest(program: Program) -> Interest:
     return Interest(
         tuple(
             # A thread that has touched it at all has a weight.
-            InterestingPlace(*place, share, tuple(-(-n // WALKS) for n in counts))
+            InterestingPlace(*place, share, tuple(-(-n // walks) for n in counts))
             for (place, counts), share in zip(touched.items(), shares, strict=True)
             if share
         )

@@ -1,7 +1,9 @@
-"""What schedulers must know of a program before its first block: a few uniform walks of it.
+"""What schedulers must know of a program before its first block: a few executions of it.
 
-The walks are executed by the interpreter with a generator of their own, so that a profile is a
-function of the program and of nothing else.
+They are executed by the interpreter with a generator of their own, so that a profile is a function
+of the program and of nothing else. Uniform walks say what threads do beside each other. Where a
+thread that comes too late finds nothing to do, they are all short: executions in which one thread
+goes first, as far as it can, say how long the others may get.
 """
 
 from __future__ import annotations
@@ -12,20 +14,22 @@ from functools import lru_cache
 
 from model.circuit.random_planes import Sfc64
 from model.interpreter import Machine
-from model.program import Program, Spawn
+from model.program import Outcome, Program, Spawn
 from model.schedulers.resources import resources
 from model.validation import leaves
 
-WALKS = 16
+# Of each kind so many, or fewer where a program is large: when steps times threads are spent.
+EXECUTIONS, EXECUTIONS_MIN = 16, 3
+SPENT_MAX = 200_000
 SEED = (0x50, 0x52, 0x4F)
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the walks of a program have shown.
+    """What some executions of a program have shown.
 
-    `contested[w]` counts the steps of walk w before which more than one thread was enabled;
-    `steps[t]` are those of thread t in a walk, the mean over all, at least 1.
+    `contested` counts, for each execution that ended, the steps before which more than one thread
+    was enabled; `steps[t]` are those of thread t in a walk, the mean over all, at least 1.
     """
 
     contested: tuple[int, ...]
@@ -34,26 +38,30 @@ class Profile:
 
 @lru_cache(maxsize=4)
 def profile(program: Program) -> Profile:
-    """Walk a program WALKS times; some milliseconds for each hundred steps."""
-    contested, steps = [0] * WALKS, [0] * len(program.threads)
+    """Execute a program some dozen times; some milliseconds for each hundred steps."""
+    contested, steps = [0] * EXECUTIONS, [0] * len(program.threads)
+    walks = 0
     for walk, _, enabled, thread in _walks(program):
+        walks = walk + 1
         contested[walk] += len(enabled) > 1
         steps[thread] += 1
-    means = tuple(max(1, (2 * count + WALKS) // (2 * WALKS)) for count in steps)
-    return Profile(tuple(contested), means)
+    means = tuple(max(1, (2 * count + walks) // (2 * walks)) for count in steps)
+    return Profile((*contested[:walks], *_contested_in_order(program)), means)
 
 
 @lru_cache(maxsize=4)
-def touches_of_walks(program: Program) -> dict[tuple[int, int], list[int]]:
-    """For each place (numbered by `resources`), how often each thread touches it in all walks."""
-    known = resources(program)
+def touches_of_walks(program: Program) -> tuple[int, dict[tuple[int, int], list[int]]]:
+    """How many walks; for each place (numbered by `resources`), each thread's touches in all."""
+    walks, known = 0, resources(program)
     counts = {number: [0] * len(program.threads) for number in sorted(known.number.values())}
-    for _, machine, _, thread in _walks(program):
+    for walk, machine, _, thread in _walks(program):
+        walks = walk + 1
         step = known.pending(machine, thread)
         for (group, member), by_thread in counts.items():
             touches = group == step.group and (step.several or member == step.member)
             by_thread[thread] += touches
-    return {number: by_thread for number, by_thread in counts.items() if any(by_thread)}
+    touched = {number: by_thread for number, by_thread in counts.items() if any(by_thread)}
+    return walks, touched
 
 
 @lru_cache(maxsize=4)
@@ -72,17 +80,41 @@ def children(program: Program) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, found))
 
 
+def _contested_in_order(program: Program) -> Iterator[int]:
+    """The contested steps of executions whose threads have a random order: the first that can.
+
+    One that spins for a thread after it never ends, and says nothing.
+    """
+    source, spent = Sfc64(*SEED), 0
+    for number in range(EXECUTIONS):
+        if spent > SPENT_MAX and number >= EXECUTIONS_MIN:
+            return
+        rank = [source.next() for _ in program.threads]
+        machine, contested = Machine(program), 0
+        while machine.outcome is None:
+            enabled = machine.enabled()
+            spent += len(rank)
+            contested += len(enabled) > 1
+            first = min(enabled, key=lambda thread: rank[thread])
+            machine.step(first, lambda options: options[source.next() % len(options)])
+        if machine.outcome is not Outcome.STEP_LIMIT:
+            yield contested
+
+
 def _walks(program: Program) -> Iterator[tuple[int, Machine, tuple[int, ...], int]]:
     """(number of the walk, state before a step, who can step, who does) of every step."""
-    source = Sfc64(*SEED)
+    source, spent = Sfc64(*SEED), 0
 
     def below(count: int) -> int:
         # Of 64 bits: what is uneven does not matter in an estimate.
         return source.next() % count
 
-    for walk in range(WALKS):
+    for walk in range(EXECUTIONS):
+        if spent > SPENT_MAX and walk >= EXECUTIONS_MIN:
+            return
         machine = Machine(program)
         while machine.outcome is None:
+            spent += len(program.threads)
             enabled = machine.enabled()
             thread = enabled[below(len(enabled))]
             yield walk, machine, enabled, thread

@@ -4,9 +4,10 @@ import pytest
 
 from model.schedulers.named import SCHEDULERS, name_of, scheduler_named
 from model.schedulers.pct import Demotes, Pct
-from model.schedulers.profile import profile
+from model.schedulers.profile import EXECUTIONS, EXECUTIONS_MIN, profile
 from model.schedulers.scheduler import SchedulerError
 from tests.lost_update import lost_update
+from tests.programs.benchmark.table import BENCHMARKS
 
 
 def test_a_scheduler_is_written_with_all_its_options():
@@ -26,6 +27,20 @@ def test_the_length_is_that_of_the_longest_walk_where_threads_compete():
     program = lost_update.compile()
     assert Pct().prepared(program).k == max(profile(program).contested)
     assert Pct(k=3).prepared(program).k == 3
+
+
+def test_the_length_counts_what_a_thread_does_when_it_does_not_come_too_late():
+    """In every walk of the queue the consumer finds it empty, and ends."""
+    (queue,) = (each for each in BENCHMARKS if each.name == "queue")
+    known = profile(queue.program)
+    assert max(known.contested[:EXECUTIONS]) == 5
+    assert Pct().prepared(queue.program).k == max(known.contested) == 12
+
+
+def test_a_large_program_is_executed_a_few_times_only():
+    (reorder,) = (each for each in BENCHMARKS if each.name == "reorder_100")
+    assert len(profile(lost_update.compile()).contested) == 2 * EXECUTIONS
+    assert 2 * EXECUTIONS_MIN <= len(profile(reorder.program).contested) < 2 * EXECUTIONS
 
 
 @pytest.mark.parametrize(
