@@ -44,6 +44,8 @@ Start here:
   gracefuzz matrix use-rcu-to-stabilize-page-counts --brief
 
   gracefuzz failures list
+
+  gracefuzz up
 """
 
 
@@ -103,6 +105,7 @@ def exit_code_of(error: Exception) -> int | None:
     from service.exporting import OutputError
     from service.remote import RemoteFailed, RemoteRefused
     from service.serve_command import CannotServe
+    from service.up_command import WorkersFailed
     from storage.access import TokenError
     from storage.errors import (
         BaselineError,
@@ -137,6 +140,7 @@ def exit_code_of(error: Exception) -> int | None:
         RemoteRefused: USAGE,
         CannotServe: INFRASTRUCTURE,
         RemoteFailed: INFRASTRUCTURE,
+        WorkersFailed: INFRASTRUCTURE,
         LifeError: USAGE,
         BaselineError: USAGE,
         WebhookError: USAGE,

@@ -14,6 +14,7 @@ from service.serve_command import SERVE_HELP, serve_command
 from service.settings_commands import register as register_settings
 from service.status_commands import register as register_status
 from service.token_commands import register as register_tokens
+from service.up_command import UP_HELP, up_command
 
 Db = Annotated[str, typer.Option("--db", envvar="GRACEFUZZ_DB", help="The database to read.")]
 Server = Annotated[
@@ -191,6 +192,7 @@ def register(app: typer.Typer) -> None:
     app.command("gc", help=GC_HELP)(gc_command)
     app.command("serve", help=SERVE_HELP)(serve_command)
     register_settings(app)
+    app.command("up", help=UP_HELP)(up_command)
     register_tokens(app)
     register_db(app)
 

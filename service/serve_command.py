@@ -2,9 +2,14 @@
 
 import ipaddress
 import socket
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from storage.session import Database
 
 PORT_DEFAULT = 8080
 LOOPBACK = "127.0.0.1"
@@ -12,9 +17,9 @@ LOOPBACK = "127.0.0.1"
 SERVE_HELP = """
 Serve the API and the pages over a database, until Ctrl-C or SIGTERM.
 
-Campaigns are executed by other processes: start them with gracefuzz fuzz, beside this one. On
-loopback everybody on this machine may come in as long as the database holds no token
-(gracefuzz token create); any other address is refused until it does.
+Campaigns are executed by other processes: gracefuzz workers, gracefuzz fuzz, beside this one;
+gracefuzz up has all in one. On loopback everybody on this machine may come in as long as the
+database holds no token (gracefuzz token create); any other address is refused until it does.
 
 Examples:
 
@@ -36,9 +41,6 @@ def serve_command(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = PORT_DEFAULT,
 ) -> None:
     """Serve until told to stop."""
-    import uvicorn
-
-    from service.web.app import create_app
     from storage.access import has_tokens
     from storage.session import open_database
 
@@ -48,11 +50,24 @@ def serve_command(
             with database.read() as session:
                 refuse_without_token(host, token_exists=has_tokens(session))
         listening = listen(host, port)
-        shown = f"http://{_in_url(host)}:{listening.getsockname()[1]}"
-        typer.echo(f"gracefuzz serves {shown} from {database.name}; Ctrl-C ends it")
-        app = create_app(database, is_open=inside)
-        config = uvicorn.Config(app, log_level="warning", server_header=False)
-        uvicorn.Server(config).run(sockets=[listening])
+        address = address_of(host, listening)
+        typer.echo(f"gracefuzz serves {address} from {database.name}; Ctrl-C ends it")
+        server_of(database, is_open=inside).run(sockets=[listening])
+
+
+def server_of(database: "Database", *, is_open: bool) -> "uvicorn.Server":
+    """The HTTP server over an open database, to be run on a listening socket."""
+    import uvicorn
+
+    from service.web.app import create_app
+
+    app = create_app(database, is_open=is_open)
+    return uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
+
+
+def address_of(host: str, listening: socket.socket) -> str:
+    """What a browser asks for."""
+    return f"http://{_in_url(host)}:{listening.getsockname()[1]}"
 
 
 def is_loopback(host: str) -> bool:
