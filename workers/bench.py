@@ -85,7 +85,7 @@ def measurements() -> dict[str, Measurement]:
         ),
         Measurement(
             "workers_10000",
-            "10,000 simulated workers with leases of 10 to 30 s, over a minute",
+            "10,000 simulated workers with leases of 10 to 30 s, two minutes",
             many_workers_figures,
         ),
     )

@@ -32,7 +32,8 @@ from workers.simulated_pool import SimulatedPool
 PROGRAM = "thp_split"
 CAMPAIGN_SECONDS = 20.0
 RATE_WORKERS, RATE_SECONDS, RATE_WARM_UP = 4_000, 15.0, 5.0
-STEADY_WORKERS, STEADY_SECONDS, STEADY_WARM_UP = 10_000, 30.0, 35.0
+# Workers that begin at once end in waves, which take some three leases to even out.
+STEADY_WORKERS, STEADY_SECONDS, STEADY_WARM_UP = 10_000, 30.0, 70.0
 
 
 def overhead() -> dict[str, float]:

@@ -55,7 +55,7 @@ def soak(seconds: float, workers: int) -> dict[str, object]:
             [*command, "--workers", str(workers), "--db", str(database.path)], cwd=ROOT
         )
         try:
-            wait_for_work(database, endless)
+            wait_for_work(database, endless, process)
             canaries, samples = watch(database, process.pid, seconds)
             wait_for_end(database, canaries)
         finally:
@@ -138,13 +138,14 @@ def queue(
         return queue_campaign(session, plan, actor="soak", now=now)
 
 
-def wait_for_work(database: Database, number: int) -> None:
+def wait_for_work(database: Database, number: int, process: subprocess.Popen[bytes]) -> None:
     """Until the first block is done: what comes before is starting."""
     until = time.monotonic() + STARTING_SECONDS
     while True:
         with database.read() as session:
             if get_campaign(session, number).blocks_done:
                 return
+        assert process.poll() is None, "the coordinator has ended"
         assert time.monotonic() < until, "nothing is executed"
         time.sleep(0.2)
 
