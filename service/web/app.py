@@ -15,6 +15,7 @@ from service.web import (
     login,
     metrics,
     reading,
+    steering,
 )
 from service.web.guards import Guard, TokenBuckets
 from service.web.metrics import registry_of
@@ -55,8 +56,10 @@ def create_app(database: Database, *, is_open: bool = True, limits: Limits = Lim
     )
     add_problems(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    for routes in (health, metrics, login, reading, lists, failure_page, campaign_page):
+    for routes in (health, metrics, login, reading, lists, failure_page):
         app.include_router(routes.router)
+    for router in (steering.router, steering.forms, campaign_page.router):
+        app.include_router(router)
     app.include_router(deciding.router)
     app.include_router(deciding.forms)
     return app

@@ -13,6 +13,7 @@ from fastapi import Depends, Query
 from pydantic import BeforeValidator
 
 from model.language import ProgramSource
+from model.language.parameters import Param
 from model.program import Program
 from service.web.problems import Refused
 from storage.search import FailureOrder, FailureQuery
@@ -21,6 +22,8 @@ from storage.tables import FailureStatus
 
 TEXT_MAX = 200
 PARAMETERS_MAX = 32
+# Of a parameter, where the default is not larger: a request cannot compile a monster.
+NUMBER_MAX = 64
 PROGRAMS_KEPT = 32
 # A form sends every field: an empty one asks for nothing.
 _empty_is_none = BeforeValidator(lambda given: None if given == "" else given)
@@ -74,8 +77,24 @@ def compiled(name: str, parameters: Sequence[str]) -> Program:
     """The program, compiled once for many requests and one at a time."""
     source = library_source(name)
     given = tuple(sorted((key, text[:TEXT_MAX]) for key, text in parameters_of(parameters).items()))
+    for key, text in given:
+        _refuse_monster(source, key, text)
     with _compiling:
         return _compiled(source.name, given)
+
+
+def _refuse_monster(source: ProgramSource, name: str, text: str) -> None:
+    """Raise Refused for a number that makes a larger program than a request may ask for."""
+    parameter = source.parameters.get(name)
+    if not isinstance(parameter, Param) or not text.strip().lstrip("+-").isdecimal():
+        return
+    most = max(NUMBER_MAX, parameter.default)
+    if int(text) > most:
+        raise Refused(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"{name}={text} is more than a request may ask for: give at most {most}\n"
+            "    larger programs are made on the machine: gracefuzz campaigns create",
+        )
 
 
 @lru_cache(PROGRAMS_KEPT)

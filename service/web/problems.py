@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from model.language import LanguageError, ParameterError
+from model.schedulers.scheduler import SchedulerError
 from service.web.pages import problem_page, wants_page
 from storage.access import TokenError
 from storage.errors import (
@@ -28,6 +29,7 @@ from storage.errors import (
 )
 from storage.search import BadCursor
 from storage.sources import SourceError
+from storage.steering import NotSteerable
 
 log = logging.getLogger("gracefuzz.service")
 MEDIA_TYPE = "application/problem+json"
@@ -42,8 +44,10 @@ STATUSES: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (SourceError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (CampaignBusy, HTTPStatus.CONFLICT),
     (NotResumable, HTTPStatus.CONFLICT),
+    (NotSteerable, HTTPStatus.CONFLICT),
     (TokenError, HTTPStatus.CONFLICT),
     (StorageError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (SchedulerError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (ParameterError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (LanguageError, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
