@@ -54,8 +54,9 @@ types: setup ## mypy --strict
 imports: setup ## the layering: import-linter
 	@$(BIN)/lint-imports --no-logo
 
-faults: setup system-packages ## kill -9 of coordinators and servers, 50 times each; full disks, servers away
+faults: setup system-packages ## kill -9 of coordinators, servers, Ray's nodes; full disks, servers away
 	@GRACEFUZZ_KILLS=50 $(BIN)/pytest -q tests/end_to_end/test_faults.py
+	@GRACEFUZZ_KILLS=20 $(BIN)/pytest -q tests/end_to_end/test_cluster.py tests/end_to_end/test_network.py
 
 soak: setup ## 20 minutes of a coordinator with canaries: memory, leases, figures as JSON; SOAK_SECONDS=N
 	@$(BIN)/python -m tests.end_to_end.soak $(or $(SOAK_SECONDS),1200)

@@ -4,10 +4,14 @@ import os
 import secrets
 import socket
 from contextlib import ExitStack, closing
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from workers.pool import SharedPool
+
+LOCAL = "local"
 INFRASTRUCTURE = 3
 DRAIN_DEFAULT = "30s"
 
@@ -22,9 +26,18 @@ block counts once.
 Who leads also tells webhooks what is new, looks for stored failures in today's programs, and
 removes what the rules of retention say: see `gracefuzz settings`.
 
+With --address the workers are those of a Ray cluster, of which this machine must be a node: one for
+each CPU of every node. Nodes may join and leave meanwhile; while the head is away the command waits
+and tries again. Nodes need the same gracefuzz, and the token that RAY_AUTH_TOKEN_PATH names
+(RAY_AUTH_MODE=disabled for a cluster without one); the README has the steps.
+
+Exit codes: 0 stopped or idle, 2 a mistake in the options, 3 the database or Ray cannot be used.
+
 Examples:
 
   gracefuzz workers
+
+  gracefuzz workers --address 10.0.0.1:6379 --db postgresql://fuzz@db.local/gracefuzz
 
   gracefuzz workers --workers 4 --db postgresql://fuzz@db.local/gracefuzz
 
@@ -47,6 +60,12 @@ def workers_command(
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="End when no campaign is left.")
     ] = False,
+    address: Annotated[
+        str,
+        typer.Option(
+            envvar="GRACEFUZZ_RAY_ADDRESS", help="Of Ray: local, auto, or HOST:PORT of a head."
+        ),
+    ] = LOCAL,
     db: Annotated[
         str, typer.Option(envvar="GRACEFUZZ_DB", help="An SQLite file, or a PostgreSQL URL.")
     ] = "gracefuzz.db",
@@ -57,16 +76,25 @@ def workers_command(
     from workers.commands import cores, seconds_of
     from workers.errors import PoolError
     from workers.fleet import Fleet
-    from workers.fuzzing import open_pool
+    from workers.ray_environment import is_address
     from workers.stopping import StopRequest
 
     drain_seconds = seconds_of(drain)
+    if not is_address(address):
+        raise typer.BadParameter(
+            f"{address!r} is no address of Ray: give local, auto, or HOST:PORT of a cluster's head"
+        )
+    if workers is not None and address != LOCAL:
+        raise typer.BadParameter(
+            "--workers is for this machine alone: how many a cluster's node has is said there, by "
+            "ray start --num-cpus"
+        )
     stop = StopRequest()
     try:
         with ExitStack() as stack:
             stack.enter_context(stop.listening())
             database = stack.enter_context(open_database(db))
-            pool = open_pool(None, workers=cores() if workers is None else workers)
+            pool = opened(address, cores() if workers is None else workers)
             stack.enter_context(closing(pool))
             stop.listen()
             holder = holder_name()
@@ -83,6 +111,16 @@ def workers_command(
     except PoolError as error:
         typer.echo(f"gracefuzz: {error}", err=True)
         raise typer.Exit(INFRASTRUCTURE) from error
+
+
+def opened(address: str, workers: int) -> "SharedPool":
+    """This process alone for 0 local workers, else Ray. Raises PoolError."""
+    from workers.local_pool import LocalPool
+    from workers.pool_process import Opening, PoolProcess
+
+    if address == LOCAL and workers == 0:
+        return LocalPool(None)
+    return PoolProcess(Opening(address, workers), lambda sentence: say(None, sentence))
 
 
 def say(campaign_id: int | None, sentence: str) -> None:

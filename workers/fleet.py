@@ -7,6 +7,7 @@ flight is then executed again, under other tokens, and counts once. The clock is
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from storage.errors import StorageError
@@ -15,8 +16,9 @@ from storage.session import Database
 from storage.steering import observe, to_coordinate
 from storage.tables import CampaignState, DesiredState
 from workers.adoption import Adopted, Said, adopt, instant, refuse
+from workers.errors import PoolError
 from workers.fair import Shares
-from workers.pool import DoneIn, Executed, Lost, Pool, Report, WorkIn
+from workers.pool import DoneIn, Executed, Lost, Report, SharedPool, WorkIn
 from workers.progress import Ending
 from workers.sentences import ending_sentence
 
@@ -44,7 +46,7 @@ class Fleet:
     """
 
     database: Database
-    pool: Pool
+    pool: SharedPool
     said: Said
     is_stopping: Callable[[], bool]
     holder: str
@@ -71,6 +73,8 @@ class Fleet:
                 if self._epoch is None and not self._lead():
                     if self.is_stopping():
                         return
+                    # What a former lead had in flight means nothing; a pool that fails is noticed.
+                    self.pool.wait(seconds_max=0)
                     self.sleep(WAIT_SECONDS)
                     continue
                 if self._turn():
@@ -78,6 +82,11 @@ class Fleet:
                 self._trouble = None
             except NotLeading as error:
                 self._forget(error)
+                self.pool.rest()
+            except PoolError:
+                with suppress(StorageError):
+                    self._resign()
+                raise
             except StorageError as error:
                 self._forget(error)
                 if self.is_stopping():
@@ -140,9 +149,13 @@ class Fleet:
             done = self.is_done_when_idle and not self.campaigns
         if done:
             self._refresh(self._epoch, adopting=False)
+            self._resign()
+        return done
+
+    def _resign(self) -> None:
+        if self._epoch is not None:
             with self.database.write() as session:
                 resign(session, self._epoch, now=instant())
-        return done
 
     def _refresh(self, epoch: int, *, adopting: bool) -> None:
         """Beat; read what people want; write where campaigns stand."""

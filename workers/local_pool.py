@@ -66,5 +66,9 @@ class LocalPool:
         except Exception as error:
             return [Lost(work, WORKER, f"{type(error).__name__}: {error}", blamed=True)]
 
+    def rest(self) -> None:
+        """Forget what waits."""
+        self._waiting = None
+
     def close(self) -> None:
         """Nothing was started."""

@@ -97,3 +97,10 @@ class Pool(Protocol):
 
     def close(self) -> None:
         """End the workers that this pool has started, and no other process."""
+
+
+class SharedPool(Pool, Protocol):
+    """A pool for many campaigns, of which another coordinator may take the lead."""
+
+    def rest(self) -> None:
+        """Hold no more than costs others nothing, until `takers` is asked again."""

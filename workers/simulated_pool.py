@@ -103,5 +103,8 @@ class SimulatedPool:
         seconds = work.work.blocks * self.seconds_per_block
         return DoneIn(work, Executed(work.work, worker, result, seconds))
 
+    def rest(self) -> None:
+        """Nobody else wants them."""
+
     def close(self) -> None:
         """Nothing was started."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from storage.session import open_database
 from tests.lost_update import lost_update
 from workers.campaign import Coordinator
 from workers.orders import Budget, Order
+from workers.pool import Executed
 from workers.ray_pool import RayPool
 from workers.shards import BlockRange, ShardSpec, run_shard
 
@@ -74,6 +76,30 @@ def test_killed_workers_lose_no_failure_and_the_totals_stay_exact(tmp_path, monk
     assert totals.schedules == expected.schedules >= 120_000_000
     assert totals.steps == expected.steps
     assert totals.site_counts == expected.site_hits
+
+
+def test_a_worker_that_is_stuck_is_ended_and_works_again(monkeypatch):
+    monkeypatch.setattr("workers.ray_pool.WORK_SECONDS_MAX", 1.0)
+    work = BlockRange(0, 1)
+    with closing(RayPool(ShardSpec(to_json(lost_update.compile()), 1), workers=1)) as pool:
+        (worker,) = pool.takers()
+        # It neither answers nor ends.
+        os.kill(pool.process_ids()[worker], signal.SIGSTOP)
+        pool.submit(worker, work)
+        until = time.monotonic() + 120
+        while not (reports := pool.wait(seconds_max=0.2)):
+            assert time.monotonic() < until
+        (lost,) = reports
+        assert (lost.work, lost.blamed) == (work, True)
+        assert lost.reason == "no answer within 1 s; the worker was ended"
+        monkeypatch.setattr("workers.ray_pool.WORK_SECONDS_MAX", 60.0)
+        while not pool.takers():
+            pool.wait(seconds_max=0.2)
+            assert time.monotonic() < until
+        pool.submit(worker, work)
+        while not (reports := pool.wait(seconds_max=0.2)):
+            assert time.monotonic() < until
+        assert isinstance(reports[0], Executed)
 
 
 def fuzz(database, *arguments):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from workers import ray_pool
+from workers import ray_environment, ray_pool
 from workers.errors import PoolError
 
 
@@ -13,9 +13,11 @@ def test_what_ray_refuses_is_a_sentence_and_leaves_no_folder(sound_spec, monkeyp
         raise ConnectionError("first line\nno room for a raylet")
 
     monkeypatch.setattr(ray_pool.ray, "init", refuse)
-    monkeypatch.setattr(ray_pool.tempfile, "tempdir", str(tmp_path)[:30])
-    monkeypatch.setattr(ray_pool.tempfile, "mkdtemp", lambda **_where: _made(tmp_path / "ray"))
-    monkeypatch.setattr(ray_pool, "TEMPORARY_PATH_MAX", 1000)
+    monkeypatch.setattr(ray_environment.tempfile, "tempdir", str(tmp_path)[:30])
+    monkeypatch.setattr(
+        ray_environment.tempfile, "mkdtemp", lambda **_where: _made(tmp_path / "ray")
+    )
+    monkeypatch.setattr(ray_environment, "TEMPORARY_PATH_MAX", 1000)
     with pytest.raises(
         PoolError, match=r"^Ray cannot start: no room for a raylet\n    use --worker"
     ):
@@ -27,7 +29,7 @@ def test_without_a_temporary_folder_there_is_no_pool(sound_spec, monkeypatch):
     def refuse(**_where):
         raise PermissionError("not here")
 
-    monkeypatch.setattr(ray_pool.tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(ray_environment.tempfile, "mkdtemp", refuse)
     with pytest.raises(PoolError, match="no folder for temporary files: not here"):
         ray_pool.RayPool(sound_spec, workers=1)
 
