@@ -63,7 +63,7 @@ def state_of(location: str | Path) -> DatabaseState:
         "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
         "postgresql": "SELECT pg_database_size(current_database())",
     }
-    with explained(place.shown), _engine_at(place) as engine:
+    with explained(place.shown), engine_at(place) as engine:
         reading = engine.execution_options(gracefuzz_begin="BEGIN")
         with reading.connect() as connection:
             revision = check_revision(connection, place.shown, known_only=False)
@@ -79,7 +79,7 @@ def upgrade_database(location: str | Path) -> None:
     Raises StorageError for one of a later gracefuzz.
     """
     place = locate(location)
-    with explained(place.shown), _engine_at(place, must_exist=False) as engine:
+    with explained(place.shown), engine_at(place, must_exist=False) as engine:
         bring_up_to_date(engine, place.shown)
 
 
@@ -89,7 +89,7 @@ def downgrade_database(location: str | Path, revision: str) -> None:
     Raises StorageError for a revision that there is not, or that is not earlier.
     """
     place = locate(location)
-    with explained(place.shown), _engine_at(place) as engine, engine.begin() as connection:
+    with explained(place.shown), engine_at(place) as engine, engine.begin() as connection:
         lock_schema(connection)
         now = check_revision(connection, place.shown)
         earlier = REVISIONS[: REVISIONS.index(now)] if now else ()
@@ -113,7 +113,7 @@ def back_up(location: str | Path, file: Path) -> None:
     if isinstance(place, PostgresqlServer):
         _dump(place, file)
         return
-    with explained(place.shown), _engine_at(place) as engine:
+    with explained(place.shown), engine_at(place) as engine:
         connection = engine.raw_connection()
         try:
             connection.cursor().execute("VACUUM INTO ?", (str(file),))
@@ -161,9 +161,10 @@ def _newest_pg_dump() -> str | None:
 
 
 @contextmanager
-def _engine_at(
+def engine_at(
     place: SqliteFile | PostgresqlServer, *, must_exist: bool = True
 ) -> Iterator[Engine]:
+    """An engine for one purpose, which opens what is there as it is: nothing is upgraded."""
     if isinstance(place, SqliteFile):
         from storage.sqlite import migrating_engine, refuse_what_cannot_be_a_file
 

@@ -69,6 +69,9 @@ def measurements() -> dict[str, Measurement]:
             lambda: {"first_failure_with_ray_seconds": first_failure_seconds(workers=2)},
         ),
         Measurement(
+            "start", "`gracefuzz workers` to its first lease, also after a kill -9", start_figures
+        ),
+        Measurement(
             "two_worker_speedup",
             "schedules a second of two workers to those of one: ten pairs of campaigns",
             two_worker_speedup,
@@ -206,6 +209,16 @@ def many_workers_figures() -> Figures:
     from workers.bench_coordinator import many_workers
 
     return many_workers()
+
+
+def start_figures() -> Figures:
+    """Seconds to a first lease. Raises BenchError where there is none."""
+    from workers.bench_start import measurements as start_measurements
+
+    try:
+        return start_measurements()
+    except TimeoutError as error:
+        raise BenchError(str(error)) from error
 
 
 def first_failure_seconds(*, workers: int) -> float:

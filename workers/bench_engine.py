@@ -85,6 +85,14 @@ def compare(engine: Engine, *, pairs: int, turn_seconds: float) -> Comparison:
     return Comparison(tuple(circuit[1:]), tuple(scalar[1:]))
 
 
+def speed_of(program: Program, *, seconds: float) -> float:
+    """Steps per second of one core, of its processor's time, without a comparison."""
+    engine, blocks = Engine(program), iter(range(1 << 62))
+    return _steps_per_second(
+        lambda: engine.run_block(root_seed=ROOT_SEED, block=next(blocks)).steps, seconds
+    )
+
+
 def _steps_per_second(one_block: Callable[[], int], turn_seconds: float) -> float:
     begin, steps = time.process_time(), 0
     while (spent := time.process_time() - begin) < turn_seconds:

@@ -1,4 +1,4 @@
-"""What `workers` adds to `gracefuzz`: `fuzz`, `verify`, `matrix`, `workers`, `webhook`, `bench`."""
+"""What `workers` adds: `fuzz`, `verify`, `matrix`, `workers`, `webhook`, `doctor`, `bench`."""
 
 import os
 from typing import Annotated
@@ -8,6 +8,7 @@ import typer
 from storage.durations import duration_seconds
 from workers import (
     coordinating_command,
+    doctor_command,
     fuzz_command,
     matrix_command,
     verify_command,
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
     matrix_command.register(app)
     webhook_command.register(app)
     coordinating_command.register(app)
+    doctor_command.register(app)
     app.command("bench", help=BENCH_HELP)(bench_command)
 
 

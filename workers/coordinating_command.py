@@ -76,14 +76,10 @@ def workers_command(
     from workers.commands import cores, seconds_of
     from workers.errors import PoolError
     from workers.fleet import Fleet
-    from workers.ray_environment import is_address
     from workers.stopping import StopRequest
 
     drain_seconds = seconds_of(drain)
-    if not is_address(address):
-        raise typer.BadParameter(
-            f"{address!r} is no address of Ray: give local, auto, or HOST:PORT of a cluster's head"
-        )
+    check_address(address)
     if workers is not None and address != LOCAL:
         raise typer.BadParameter(
             "--workers is for this machine alone: how many a cluster's node has is said there, by "
@@ -111,6 +107,16 @@ def workers_command(
     except PoolError as error:
         typer.echo(f"gracefuzz: {error}", err=True)
         raise typer.Exit(INFRASTRUCTURE) from error
+
+
+def check_address(address: str) -> None:
+    """Raises BadParameter for what is no address of Ray."""
+    from workers.ray_environment import is_address
+
+    if not is_address(address):
+        raise typer.BadParameter(
+            f"{address!r} is no address of Ray: give local, auto, or HOST:PORT of a cluster's head"
+        )
 
 
 def opened(address: str, workers: int) -> "SharedPool":

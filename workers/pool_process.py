@@ -296,11 +296,8 @@ def _log(folder: str) -> str:
 
 def _drive(opening: Opening, folder: str, connection: Connection, holds: bool) -> None:
     """What the driver does: until it is told that it is over, or Ray ends it."""
-    _ignore_signals()
-    # Ray writes there from its own threads, whatever it was asked.
-    log = os.open(os.path.join(folder, "said"), os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    ignore_signals()
+    speak_into(folder)
     inbox = queue.Queue[_Submit | _Hold | None]()
     threading.Thread(target=_read, args=(connection, inbox), daemon=True).start()
     try:
@@ -310,21 +307,35 @@ def _drive(opening: Opening, folder: str, connection: Connection, holds: bool) -
         except (EOFError, BrokenPipeError):
             drive.close()
     except PoolError as error:
-        reason = str(error)
-        if REFUSED_TOKEN in _log(folder):
-            reason = (
-                f"cannot join the Ray cluster at {opening.address}: its head refuses our token\n"
-                "    take the one that its nodes were started with (RAY_AUTH_TOKEN_PATH), or say "
-                "RAY_AUTH_MODE=disabled"
-            )
         # Then it is ended: what is left of Ray may wait for a head that does not come back.
-        connection.send(reason)
+        connection.send(reason_of(error, opening.address, folder))
 
 
-def _ignore_signals() -> None:
-    """Ctrl-C reaches every process of a terminal: who decides is the coordinator."""
+def speak_into(folder: str) -> None:
+    """Have what this process says on its outputs in a file: Ray writes there from its threads."""
+    log = os.open(os.path.join(folder, "said"), os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+
+
+def reason_of(error: PoolError, address: str, folder: str) -> str:
+    """Why Ray cannot be used; a token that is refused is only told on the outputs."""
+    if REFUSED_TOKEN not in _log(folder):
+        return str(error)
+    return (
+        f"cannot join the Ray cluster at {address}: its head refuses our token\n"
+        "    take the one that its nodes were started with (RAY_AUTH_TOKEN_PATH), or say "
+        "RAY_AUTH_MODE=disabled"
+    )
+
+
+def ignore_signals() -> None:
+    """Ctrl-C reaches every process of a terminal: who decides is the coordinator.
+
+    Heard and forgotten: what is ignored would be so by Ray's processes too, which end by SIGTERM.
+    """
     for number in HEARD:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, lambda _number, _frame: None)
 
 
 def _read(connection: Connection, inbox: "queue.Queue[_Submit | _Hold | None]") -> None:
@@ -362,7 +373,7 @@ class _Drive:
             self._pool = RayPool(None, workers=opening.workers, folder=folder, said=said)
         else:
             self._pool = RayPool(None, address=opening.address, said=said)
-        _ignore_signals()
+        ignore_signals()
 
     def execute(self) -> None:
         """Pass on what is asked and what has ended. Raises PoolError; EOFError where it is over."""

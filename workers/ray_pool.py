@@ -439,8 +439,11 @@ def _join(address: str) -> str:
     return head
 
 
-def _start_ray(workers: int, folder: str | None) -> str:
-    """Start Ray for this process alone, in a folder of its own; give the folder."""
+def _start_ray(workers: int, folder: str | None, *, again: bool = True) -> str:
+    """Start Ray for this process alone, in a folder of its own; give the folder.
+
+    Ray gives its processes 30 s, which a busy machine may need: it is tried twice.
+    """
     if ray.is_initialized():
         raise PoolError("Ray is in use in this process already: a process has one pool")
     folder = folder or temporary_folder()
@@ -460,6 +463,8 @@ def _start_ray(workers: int, folder: str | None) -> str:
     except Exception as error:
         ray.shutdown()
         remove_folder(folder)
+        if again and "timed out during startup" in str(error):
+            return _start_ray(workers, None, again=False)
         raise PoolError(
             f"Ray cannot start: {_last_line(error)}\n    use --workers 0 to do without it"
         ) from error

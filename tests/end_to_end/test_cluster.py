@@ -153,10 +153,20 @@ def short_leases(monkeypatch):
 
 def coordinator(location, port, *, token):
     """`gracefuzz workers` for a cluster, as a process."""
-    words = ["workers", "--address", f"127.0.0.1:{port}", "--db", str(location)]
+    return process("workers", location, port, token=token)
+
+
+def process(command, location, port, *, token):
+    """A command for a cluster."""
+    words = [command, "--address", f"127.0.0.1:{port}", "--db", str(location)]
     environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
     return subprocess.Popen(
-        [*COMMAND, *words], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+        [*COMMAND, *words],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -213,6 +223,7 @@ def test_nodes_come_and_go_and_heads_are_lost_and_each_block_counts_once(
         number = queue(database)
         first = clusters.enter_context(ray_head(port=port))
         stranger = coordinator(location, port, token="f" * 64)
+        doctor = process("doctor", location, port, token=os.environ["RAY_AUTH_TOKEN"])
 
         def nodes_come_and_go(coordinated, cluster):
             nodes = [cluster.add_node(num_cpus=1, **STORE)]
@@ -247,6 +258,8 @@ def test_nodes_come_and_go_and_heads_are_lost_and_each_block_counts_once(
         coordinated = Coordinated(database, f"127.0.0.1:{port}", story)
         coordinated.execute()
         assert coordinated.said(GONE) >= KILLS
+        seen = doctor.communicate(timeout=60)[0]
+        assert ("fine   ray " in seen, "fine   node " in seen) == (True, True), seen
         assert (stranger.wait(timeout=60), "refuses our token" in stranger.stderr.read()) == (
             3,
             True,

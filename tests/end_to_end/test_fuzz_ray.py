@@ -134,7 +134,8 @@ def test_ctrl_c_to_the_whole_group_keeps_everything_and_leaves_no_process(tmp_pa
     process = fuzz(database, "--time", "200s", "--workers", 2)
     until = time.monotonic() + 120
     while not database_has_blocks(database):
-        assert process.poll() is None and time.monotonic() < until
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < until
         time.sleep(0.2)
     # A terminal sends the signal to every process of the group, workers included.
     os.killpg(process.pid, signal.SIGINT)
@@ -159,7 +160,8 @@ def test_a_killed_coordinator_takes_its_workers_along(tmp_path):
     process = fuzz(database, "--time", "200s", "--workers", 1)
     until = time.monotonic() + 120
     while not database_has_blocks(database):
-        assert process.poll() is None and time.monotonic() < until
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < until
         time.sleep(0.2)
     process.kill()
     process.communicate()

@@ -89,11 +89,12 @@ def test_open_parameters_become_campaigns_of_their_own(tmp_path):
     assert "it needs --open" in " ".join(refused.stderr.split())
 
 
-def test_sigterm_leaves_a_campaign_that_goes_on(tmp_path):
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_sigterm_leaves_a_campaign_that_goes_on(tmp_path, workers):
     database = tmp_path / "found.db"
     number = made(database)
     process = subprocess.Popen(
-        [*COMMAND, "workers", "--workers", "0", "--db", str(database)], cwd=ROOT
+        [*COMMAND, "workers", "--workers", workers, "--db", str(database)], cwd=ROOT
     )
     try:
         deadline, blocks = time.monotonic() + 60, 0
