@@ -11,7 +11,8 @@ import os
 import sys
 import tempfile
 import traceback
-from importlib.metadata import entry_points, version
+from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +27,8 @@ ABORTED = 130
 GARBAGE_OBJECTS = 20_000
 # A terminal that was closed, a pipe that nobody reads.
 READER_IS_GONE = (errno.EIO, errno.EPIPE)
+# Names a file that holds what GRACEFUZZ_DB would.
+DB_FILE = "GRACEFUZZ_DB_FILE"
 
 HELP = """
 Fuzz lock-free protocols in the style of the Linux kernel.
@@ -53,7 +56,19 @@ def main() -> None:
     """The entry point of the `gracefuzz` script."""
     # Modules and circuits stay: looking through them for garbage took a tenth of a start.
     gc.set_threshold(GARBAGE_OBJECTS)
+    try:
+        take_secrets()
+    except OSError as error:
+        say(f"gracefuzz: cannot read the file that {DB_FILE} names: {error.strerror}")
+        sys.exit(USAGE)
     sys.exit(execute(sys.argv[1:]))
+
+
+def take_secrets() -> None:
+    """The URL of the database from a file, where secrets are files. Raises OSError."""
+    path = os.environ.get(DB_FILE)
+    if path and not os.environ.get("GRACEFUZZ_DB"):
+        os.environ["GRACEFUZZ_DB"] = Path(path).read_text(encoding="utf-8").strip()
 
 
 def execute(arguments: list[str]) -> int:
@@ -182,7 +197,9 @@ def say(sentence: str) -> None:
 def print_version(wanted: bool) -> None:
     """What --version does, before a command is looked for."""
     if wanted:
-        print(version("gracefuzz"))
+        from service.release import build_information
+
+        print(build_information())
         raise typer.Exit
 
 
@@ -190,7 +207,9 @@ def options(
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", help="Print the version and exit.", is_eager=True, callback=print_version
+            "--version",
+            help="Print the version and what it was built from, and exit.",
+            is_eager=True, callback=print_version
         ),
     ] = False,
     debug: Annotated[

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,13 +16,16 @@ Make a token for the service and print it, this once; the database keeps a hash 
 
 A token for read may look at everything, one for operate may also start, pause and stop campaigns
 and change failures, one for admin may also see and revoke tokens. As soon as there is one, the
-service lets nobody in without.
+service lets nobody in without. With --secret-file an operator brings the secret; the same file
+again changes nothing, and nothing is printed of it.
 
 Examples:
 
   gracefuzz token create ci --scope read
 
   gracefuzz token create alice --scope operate --json
+
+  gracefuzz token create prometheus --secret-file /run/secrets/prometheus_token
 """
 
 LIST_HELP = """
@@ -65,17 +69,27 @@ def register(app: typer.Typer) -> None:
 def create(
     name: Name,
     scope: Annotated[ScopeWord, typer.Option(help="What it allows.")] = ScopeWord.READ,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Holds the secret: gracefuzz_, 64 digits."),
+    ] = None,
     db: Db = DB_DEFAULT,
     as_json: Json = False,
 ) -> None:
     """Make a token."""
     from service.reading import pretty
-    from storage.access import create_token
+    from storage.access import create_token, keep_token
     from storage.access_tables import Scope
     from storage.session import open_database
 
+    now = datetime.now(UTC)
     with open_database(db) as database, database.write() as session:
-        secret = create_token(session, name, Scope(scope.value), now=datetime.now(UTC))
+        if secret_file is not None:
+            given = secret_file.read_text(encoding="utf-8", errors="replace").strip()
+            made = keep_token(session, name, Scope(scope.value), given, now=now)
+            print(f"the token {name!r} {'is made' if made else 'was made before'}")
+            return
+        secret = create_token(session, name, Scope(scope.value), now=now)
     if as_json:
         print(pretty({"name": name, "scope": scope.value, "token": secret}))
     else:

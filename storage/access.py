@@ -1,6 +1,7 @@
 """Tokens and sessions: made, looked up, revoked. A secret is shown once and never stored."""
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,8 @@ from storage.once import insert_once
 
 TOKEN_PREFIX = "gracefuzz_"
 SECRET_BYTES = 32
+# What `openssl rand -hex 32` gives: an operator's secret is as hard to guess as ours.
+SECRET_FORM = TOKEN_PREFIX + "[0-9a-f]{64}"
 SESSION_HOURS = 12
 ANSWER_HOURS = 24
 
@@ -44,9 +47,35 @@ class Answered:
 
 def create_token(session: Session, name: str, scope: Scope, *, now: datetime) -> str:
     """Make a token and give its secret, this once. Raises TokenError where the name is taken."""
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+    if not _insert_token(session, name, scope, secret, now=now):
+        raise _name_is_taken(name)
+    return secret
+
+
+def keep_token(session: Session, name: str, scope: Scope, secret: str, *, now: datetime) -> bool:
+    """Make a token of a secret that an operator drew; False where it was made before.
+
+    Raises TokenError where the secret can be guessed, or the name is another token's.
+    """
+    if not re.fullmatch(SECRET_FORM, secret):
+        raise TokenError(
+            f"the secret is not {TOKEN_PREFIX} with 64 hexadecimal digits\n"
+            f'    make one: printf {TOKEN_PREFIX}%s "$(openssl rand -hex 32)"'
+        )
+    if _insert_token(session, name, scope, secret, now=now):
+        return True
+    there = token_of_secret(session, secret)
+    if there is None or (there.name, there.scope) != (name, scope):
+        raise _name_is_taken(name)
+    return False
+
+
+def _insert_token(
+    session: Session, name: str, scope: Scope, secret: str, *, now: datetime
+) -> bool:
     if not 0 < len(name) <= 100 or not name.isprintable():
         raise TokenError("a token's name has 1 to 100 printable characters")
-    secret = TOKEN_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     values = {
         "name": name,
         "digest": digest_of(secret),
@@ -54,12 +83,14 @@ def create_token(session: Session, name: str, scope: Scope, *, now: datetime) ->
         "created_at": now,
         "revoked_at": None,
     }
-    if not insert_once(session, TokenRow, key=["name"], values=values):
-        raise TokenError(
-            f"a token called {name!r} exists or existed\n    give another name: the trail of who "
-            "did what goes by it"
-        )
-    return secret
+    return insert_once(session, TokenRow, key=["name"], values=values)
+
+
+def _name_is_taken(name: str) -> TokenError:
+    return TokenError(
+        f"a token called {name!r} exists or existed\n    give another name: the trail of who "
+        "did what goes by it"
+    )
 
 
 def list_tokens(session: Session) -> tuple[Token, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from storage.errors import StorageError, explained
 from storage.locations import PostgresqlServer, SqliteFile, locate, without_secrets
@@ -56,21 +56,26 @@ def sqlite_build() -> SqliteBuild:
     )
 
 
-def state_of(location: str | Path) -> DatabaseState:
-    """Look at a database without changing it. Raises StorageError where it cannot be reached."""
-    place = locate(location)
+def size_bytes(connection: Connection) -> int:
+    """What the tables and their indexes take."""
     sizes = {
         "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
         "postgresql": "SELECT pg_database_size(current_database())",
     }
+    return int(connection.scalar(text(sizes[connection.dialect.name])) or 0)
+
+
+def state_of(location: str | Path) -> DatabaseState:
+    """Look at a database without changing it. Raises StorageError where it cannot be reached."""
+    place = locate(location)
     with explained(place.shown), engine_at(place) as engine:
         reading = engine.execution_options(gracefuzz_begin="BEGIN")
         with reading.connect() as connection:
             revision = check_revision(connection, place.shown, known_only=False)
-            size = connection.scalar(text(sizes[engine.dialect.name]))
+            size = size_bytes(connection)
             version = ".".join(map(str, connection.dialect.server_version_info or ()))
     kind = "SQLite" if isinstance(place, SqliteFile) else "PostgreSQL"
-    return DatabaseState(place.shown, f"{kind} {version}", revision, REVISIONS[-1], int(size or 0))
+    return DatabaseState(place.shown, f"{kind} {version}", revision, REVISIONS[-1], size)
 
 
 def upgrade_database(location: str | Path) -> None:

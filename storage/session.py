@@ -5,6 +5,7 @@ that starts by reading and asks for the lock later is refused at once, whatever 
 PostgreSQL locks the rows that a write asks for.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ class Database:
     def is_server(self) -> bool:
         """Whether it is PostgreSQL, which several machines may share."""
         return self._writing.dialect.name == "postgresql"
+
+    @property
+    def disk_free_bytes(self) -> int | None:
+        """What is left beside an SQLite file; of a server's disk nothing is known here."""
+        return None if self.is_server else shutil.disk_usage(self.path.parent).free
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -16,6 +16,7 @@ from storage.campaigns import ENDINGS
 from storage.columns import exact_sum
 from storage.ledger_tables import LeaderRow, LeaseRow, LeaseState, QuarantinedRangeRow
 from storage.life_tables import RecheckRow
+from storage.maintenance import size_bytes
 from storage.tables import (
     CampaignRow,
     CampaignState,
@@ -64,6 +65,7 @@ class DatabaseFigures:
     campaign_states: dict[CampaignState, int]
     failures: dict[FailureStatus, int]
     leases: dict[LeaseState, int]
+    leases_retried: int
     oldest_lease_at: datetime | None
     quarantined_ranges: int
     disagreements: int
@@ -71,6 +73,7 @@ class DatabaseFigures:
     last_new_failure_at: datetime | None
     leader_beat_at: datetime | None
     leads: bool
+    size_bytes: int
 
 
 def database_figures(session: Session) -> DatabaseFigures:
@@ -78,6 +81,7 @@ def database_figures(session: Session) -> DatabaseFigures:
     leader = session.get(LeaderRow, 1)
     quarantined = select(func.count()).select_from(QuarantinedRangeRow)
     disagreements = select(func.count()).select_from(DisagreementRow)
+    retried = select(func.count()).select_from(LeaseRow).where(LeaseRow.attempt > 1)
     newest = select(FailureRow.first_seen_at).order_by(FailureRow.id.desc()).limit(1)
     return DatabaseFigures(
         programs=_programs(session),
@@ -85,6 +89,7 @@ def database_figures(session: Session) -> DatabaseFigures:
         campaign_states=_counted(session, CampaignRow.state, CampaignState),
         failures=failures_by_status(session),
         leases=_counted(session, LeaseRow.state, LeaseState),
+        leases_retried=session.scalar(retried) or 0,
         oldest_lease_at=session.scalar(select(func.min(LeaseRow.given_at))),
         quarantined_ranges=session.scalar(quarantined) or 0,
         disagreements=session.scalar(disagreements) or 0,
@@ -92,6 +97,7 @@ def database_figures(session: Session) -> DatabaseFigures:
         last_new_failure_at=session.scalar(newest),
         leader_beat_at=None if leader is None else leader.beat_at,
         leads=leader is not None and leader.holder is not None,
+        size_bytes=size_bytes(session.connection()),
     )
 
 

@@ -77,6 +77,9 @@ class DatabaseCollector:
         yield from _states(seen)
         yield from _campaigns(seen)
         yield from _work(seen)
+        free = self._database.disk_free_bytes
+        if free is not None:
+            yield _gauge("database_disk_free_bytes", "Left on the disk of an SQLite file.", free)
         yield _gauge("snapshot_duration_seconds", "What reading this snapshot took.", self._seconds)
         info = GaugeMetricFamily(
             "gracefuzz_build_info", "Always 1; what is at work.", labels=["version", "database"]
@@ -167,6 +170,10 @@ def _campaigns(seen: DatabaseFigures) -> Iterator[Metric]:
 
 
 def _work(seen: DatabaseFigures) -> Iterator[Metric]:
+    yield _gauge("database_bytes", "What the database takes.", seen.size_bytes)
+    yield _gauge(
+        "leases_retried", "Ranges given out again after a worker failed.", seen.leases_retried
+    )
     yield _gauge(
         "quarantined_ranges", "Ranges that ended their worker again and again.",
         seen.quarantined_ranges,

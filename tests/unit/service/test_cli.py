@@ -1,6 +1,7 @@
 """Every error has an exit code and a sentence; only our own mistakes have a traceback."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -73,9 +74,36 @@ def test_wrong_usage_is_said_on_stderr(arguments, capsys):
     assert out == "" and "Error: " in err
 
 
-def test_the_version_is_printed_alone(capsys):
+def test_the_version_says_what_it_was_built_from(capsys):
     assert cli.execute(["--version"]) == 0
-    assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+    revision = r"[0-9a-f]{12}(\+changes)?|unknown"
+    form = rf"gracefuzz \d+\.\d+\.\d+\S* \(({revision})\), Python 3\S+, .+\n"
+    assert re.fullmatch(form, capsys.readouterr().out)
+
+
+def test_a_secret_file_holds_the_url_of_the_database(tmp_path, monkeypatch):
+    secret = tmp_path / "database_url"
+    secret.write_text(f"sqlite:///{tmp_path}/kept.db\n")
+    monkeypatch.setenv("GRACEFUZZ_DB_FILE", str(secret))
+    monkeypatch.delenv("GRACEFUZZ_DB", raising=False)
+    cli.take_secrets()
+    assert os.environ["GRACEFUZZ_DB"] == f"sqlite:///{tmp_path}/kept.db"
+
+
+def test_what_is_said_outright_comes_before_a_secret_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRACEFUZZ_DB", "said.db")
+    monkeypatch.setenv("GRACEFUZZ_DB_FILE", str(tmp_path / "not there"))
+    cli.take_secrets()
+    assert os.environ["GRACEFUZZ_DB"] == "said.db"
+
+
+def test_a_secret_file_that_is_not_there_is_named_by_its_variable(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GRACEFUZZ_DB", "")
+    monkeypatch.setenv("GRACEFUZZ_DB_FILE", str(tmp_path / "not there"))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "cannot read the file that GRACEFUZZ_DB_FILE names" in capsys.readouterr().err
 
 
 COMMANDS = [

@@ -3,6 +3,7 @@
 from sqlalchemy import update
 
 from storage.campaigns import finish_campaign, start_campaign
+from storage.leases import LeaseWish, Loss, give_leases, lose_leases
 from storage.snapshot import database_figures
 from storage.tables import CampaignRow, CampaignState
 from tests.unit.storage.conftest import PLAN
@@ -28,3 +29,23 @@ def test_sums_are_exact_beyond_64_bits_and_ended_campaigns_count(database, campa
     assert [each.campaign_id for each in figures.campaigns] == [campaign_id]
     assert figures.campaign_states[CampaignState.FINISHED] == 1
     assert figures.campaign_states[CampaignState.RUNNING] == 1
+
+
+def test_ranges_that_are_tried_again_are_counted_while_they_are(database, campaign_id, now):
+    with database.write() as session:
+        wish = LeaseWish("core 0", 4)
+        (lease,) = give_leases(session, campaign_id, [wish], now=now)
+        lose_leases(session, [Loss(lease.key, is_blamed=True, error="signal 11")], now=now)
+        give_leases(session, campaign_id, [wish, wish], now=now)
+    with database.read() as session:
+        assert database_figures(session).leases_retried == 1
+
+
+def test_the_size_grows_with_what_is_stored(database, campaign_id, now):
+    with database.read() as session:
+        before = database_figures(session).size_bytes
+    with database.write() as session:
+        for _ in range(300):
+            start_campaign(session, PLAN, now=now)
+    with database.read() as session:
+        assert database_figures(session).size_bytes > before > 0

@@ -154,6 +154,24 @@ def test_tokens_are_made_listed_and_revoked_by_commands(tmp_path, capsys):
     assert execute(["token", "list", *db]) == 0 and "revoked" in capsys.readouterr().out
 
 
+def test_an_operators_secret_becomes_a_token_once(tmp_path, database, client, capsys):
+    secret = "gracefuzz_" + "0123456789abcdef" * 4
+    file = tmp_path / "prometheus.read"
+    file.write_text(secret + "\n")
+    make = ["token", "create", "prometheus", "--secret-file", str(file), "--db", database.name]
+    assert execute(make) == 0 and execute(make) == 0
+    out = capsys.readouterr().out
+    assert out == "the token 'prometheus' is made\nthe token 'prometheus' was made before\n"
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/metrics", headers=bearer(secret)).status_code == 200
+    assert execute([*make, "--scope", "admin"]) == 2
+    assert "exists or existed" in capsys.readouterr().err
+    file.write_text("gracefuzz_hunter2")
+    assert execute(make) == 2
+    said = capsys.readouterr().err
+    assert "64 hexadecimal digits" in said and "hunter2" not in said
+
+
 def test_an_address_that_others_reach_needs_a_token(tmp_path, capsys):
     db = ["--db", str(tmp_path / "found.db")]
     assert execute(["serve", "--host", "0.0.0.0", *db]) == 2

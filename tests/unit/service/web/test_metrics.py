@@ -33,6 +33,9 @@ def test_totals_are_those_of_the_database(client, found):
     assert value_of(text, "gracefuzz_campaigns", state="finished") == 1
     assert value_of(text, "gracefuzz_engine_disagreements_total") == 0
     assert value_of(text, "gracefuzz_coordinator_leads") == 0
+    assert value_of(text, "gracefuzz_leases_retried") == 0
+    assert value_of(text, "gracefuzz_database_bytes") == figures.size_bytes > 4096
+    assert value_of(text, "gracefuzz_database_disk_free_bytes") > 0
     moment = value_of(text, "gracefuzz_last_new_failure_timestamp_seconds")
     assert moment == pytest.approx(figures.last_new_failure_at.timestamp())
 
