@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(TOOLS)/usr/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test fast lint types imports faults soak bench bench-schedulers system-packages clean
+.PHONY: help setup demo test fast lint types imports faults soak bench bench-schedulers system-packages release clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -93,6 +93,13 @@ system-packages: ## promtool (into .tools), gcc, spin, postgresql, where missing
 		apt-get download -qq -o APT::Sandbox::User=root prometheus; \
 		dpkg -x prometheus_*.deb .; rm prometheus_*.deb ;; \
 	esac
+
+release: setup ## wheel, source distribution and bill of materials, into dist/
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation --outdir dist . >/dev/null
+	@$(BIN)/python -m cyclonedx_py environment --no-validate --output-file dist/sbom.json \
+		$(BIN)/python 2>/dev/null
+	@ls -l dist
 
 clean: ## remove the environment, the tools and what they left behind
 	@rm -rf $(VENV) $(TOOLS) build dist *.egg-info .hypothesis .import_linter_cache \

@@ -80,9 +80,9 @@ def execute(arguments: list[str]) -> int:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return ABORTED
-    except SystemExit:
-        # Typer's way to say that nobody reads our output any more.
-        return INFRASTRUCTURE
+    except SystemExit as ended:
+        # After completing a word, and Typer's way to say that nobody reads our output any more.
+        return INFRASTRUCTURE if ended.code else 0
     except Exception as error:
         if isinstance(error, OSError) and error.errno in READER_IS_GONE:
             say(f"gracefuzz: {error}")

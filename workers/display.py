@@ -179,6 +179,8 @@ def _violations(progress: Progress, timestamp_seconds: float) -> str:
 def _covered(progress: Progress) -> str:
     """What sampled executions have shown, and how likely the next is of a new class."""
     coverage = progress.coverage
+    if not progress.steps_reached:
+        return "  covered     no execution was sampled yet"
     steps = f"  covered     {len(progress.steps_reached)}/{progress.program_steps} steps"
     if not coverage.executions:
         return steps
