@@ -47,7 +47,7 @@ class Server:
 
     def stop_command(self, mode: str) -> list[str]:
         """What stops it, for another process too."""
-        return _as_user("pg_ctl", "-D", f"{self.folder}/data", "-m", mode, "-w", "-s", "stop")
+        return as_user("pg_ctl", "-D", f"{self.folder}/data", "-m", mode, "-w", "-s", "stop")
 
     def kill(self) -> None:
         """kill -9 of all its processes."""
@@ -133,13 +133,13 @@ def _run(*command: str) -> None:
     # A server that inherits a pipe keeps it open, and who reads it waits for ever.
     with tempfile.TemporaryFile("w+") as said:
         done = subprocess.run(
-            _as_user(*command), stdout=said, stderr=said, stdin=subprocess.DEVNULL, check=False
+            as_user(*command), stdout=said, stderr=said, stdin=subprocess.DEVNULL, check=False
         )
         said.seek(0)
         assert done.returncode == 0, said.read()
 
 
-def _as_user(name: str, *arguments: str) -> list[str]:
+def as_user(name: str, *arguments: str) -> list[str]:
     path = binaries()
     assert path is not None
     switch = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups"]

@@ -9,8 +9,8 @@ import pytest
 from service.cli import execute
 from storage.session import open_database
 from tests.deploy.tools import DEPLOY
-from tests.postgresql_server import binaries
 from tests.repository.tree import ROOT
+from workers.postgresql_server import binaries
 
 pytestmark = pytest.mark.slow
 GUIDE = (DEPLOY / "README.md").read_text()
