@@ -140,6 +140,7 @@ def _run(*command: str) -> None:
 
 
 def as_user(name: str, *arguments: str) -> list[str]:
+    """The command line of one of PostgreSQL's programs, which refuse root."""
     path = binaries()
     assert path is not None
     switch = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups"]
