@@ -22,7 +22,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 ROLE = DEPLOY / "image" / "role.sh"
 GRACEFUZZ = Path(sys.executable).with_name("gracefuzz")
 READ, ADMIN = ("gracefuzz_" + digit * 64 for digit in "ab")
-BLOCKS = 1500
 
 
 @pytest.fixture
@@ -169,6 +168,10 @@ class Installation:
         done = self.db.run("psql", url, "--tuples-only", "--no-align", "-c", query)
         return [re.split("[-/]", line)[0] for line in done.stdout.split()]
 
+    def gracefuzz(self, *arguments: str) -> None:
+        done = self.db.run(GRACEFUZZ, *arguments, **self.settings)
+        assert done.returncode == 0, done.stderr
+
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
@@ -190,9 +193,7 @@ def installation(folder: Path) -> Iterator[Installation]:
 def test_a_campaign_finds_the_seeds_race_while_a_worker_is_cut_off_and_comes_back(installation):
     installation.start()
     assert installation.db.fetch(f"{installation.base}/api/v1/failures")[0] == 401
-    create = ["campaigns", "create", "thp_split", "--blocks", str(BLOCKS)]
-    made = installation.db.run(GRACEFUZZ, *create, **installation.settings)
-    assert made.returncode == 0, made.stderr
+    installation.gracefuzz("campaigns", "create", "thp_split")
 
     def is_found() -> bool:
         return bool(installation.read("failures")["failures"])
@@ -218,6 +219,8 @@ def test_a_campaign_finds_the_seeds_race_while_a_worker_is_cut_off_and_comes_bac
     def is_finished() -> bool:
         return bool(installation.read("campaigns/1")["state"] == "finished")
 
+    last = installation.blocks() + 1000
+    installation.gracefuzz("campaigns", "budget", "1", "--blocks", str(last))
     wait_until(is_finished, seconds=180, what="the campaign ends")
-    assert installation.blocks() == BLOCKS
+    assert installation.blocks() == last
     assert installation.read("failures/1")["proof"]["preemptions"] == "proved"
