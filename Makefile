@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(TOOLS)/usr/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test fast lint types imports faults soak bench bench-schedulers system-packages release clean
+.PHONY: help setup demo test fast lint types imports faults roles soak bench bench-schedulers system-packages release clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -57,6 +57,9 @@ imports: setup ## the layering: import-linter
 faults: setup system-packages ## kill -9 of coordinators, servers, Ray's nodes; full disks, servers away
 	@GRACEFUZZ_KILLS=50 $(BIN)/pytest -q tests/end_to_end/test_faults.py
 	@GRACEFUZZ_KILLS=20 $(BIN)/pytest -q tests/end_to_end/test_cluster.py tests/end_to_end/test_network.py
+
+roles: setup system-packages ## every role of deploy/ on hosts in network namespaces; root, four minutes
+	@$(BIN)/pytest -q tests/end_to_end/roles.py
 
 soak: setup ## 20 minutes of a coordinator with canaries: memory, leases, figures as JSON; SOAK_SECONDS=N
 	@$(BIN)/python -m tests.end_to_end.soak $(or $(SOAK_SECONDS),1200)
