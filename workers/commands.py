@@ -51,6 +51,7 @@ def bench_command(
 ) -> None:
     """Measure and print."""
     from workers.bench import BenchError, measure, measurements, print_figures
+    from workers.errors import PoolError
 
     known = measurements()
     unknown = [name for name in only or [] if name not in known]
@@ -58,7 +59,7 @@ def bench_command(
         raise typer.BadParameter(f"no measurement is called {unknown[0]!r}: {', '.join(known)}")
     try:
         figures = measure(only or list(known))
-    except BenchError as error:
+    except (BenchError, PoolError) as error:
         typer.echo(f"gracefuzz: {error}", err=True)
         raise typer.Exit(INFRASTRUCTURE) from error
     print_figures(figures, as_json=as_json)

@@ -3,8 +3,10 @@
 import pytest
 import typer
 
+from service.cli import execute
 from workers.bench import BenchError, measurements, print_figures
 from workers.commands import cores, seconds_of
+from workers.errors import PoolError
 from workers.stopping import StopRequest
 
 
@@ -23,6 +25,15 @@ def test_what_is_no_duration_is_refused(text):
 
 def test_there_is_at_least_one_core():
     assert cores() >= 1
+
+
+def test_a_pool_that_does_not_start_ends_the_bench_with_a_sentence(monkeypatch, capsys):
+    def refuse(_names):
+        raise PoolError("Ray cannot start: the machine is too busy")
+
+    monkeypatch.setattr("workers.bench.measure", refuse)
+    assert execute(["bench", "--only", "two_worker_speedup"]) == 3
+    assert capsys.readouterr().err == "gracefuzz: Ray cannot start: the machine is too busy\n"
 
 
 def test_the_measurements_have_the_stated_names():
