@@ -100,8 +100,7 @@ system-packages: ## promtool (into .tools), gcc, spin, postgresql, where missing
 release: setup ## wheel, source distribution and bill of materials, into dist/
 	@rm -rf dist
 	@$(BIN)/python -m build --no-isolation --outdir dist . >/dev/null
-	@$(BIN)/python -m cyclonedx_py environment --no-validate --output-file dist/sbom.json \
-		$(BIN)/python 2>/dev/null
+	@$(BIN)/python deploy/sbom.py >dist/sbom.json
 	@ls -l dist
 
 clean: ## remove the environment, the tools and what they left behind

@@ -1,7 +1,7 @@
 """`gracefuzz gc`: what the rules of retention remove, for a person to read and for a script."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -47,13 +47,7 @@ def gc_command(
     from service.reading import existing_database, pretty
     from storage.retention import Retention, removal, remove
 
-    rules = Retention(
-        closed=timedelta(days=closed),
-        campaigns=timedelta(days=campaigns),
-        rechecks=timedelta(days=rechecks),
-        messages=timedelta(days=messages),
-        schedules=schedules,
-    )
+    rules = Retention.of_days(closed, campaigns, rechecks, messages, schedules=schedules)
     now = datetime.now(UTC)
     with existing_database(db) as database:
         if dry_run:

@@ -1,6 +1,6 @@
 """`gracefuzz settings`: what the coordinator does now and then, as this database says."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -116,13 +116,7 @@ def retention(
     from storage.session import open_database
     from storage.settings import RetentionRule, set_retention_rule
 
-    rules = Retention(
-        closed=timedelta(days=closed),
-        campaigns=timedelta(days=campaigns),
-        rechecks=timedelta(days=rechecks),
-        messages=timedelta(days=messages),
-        schedules=schedules,
-    )
+    rules = Retention.of_days(closed, campaigns, rechecks, messages, schedules=schedules)
     rule = None if off else RetentionRule(_seconds(every), rules)
     with open_database(db) as database, database.write() as session:
         set_retention_rule(session, rule, actor=actor(), now=datetime.now(UTC))

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Column, Table, delete, func, select
 from sqlalchemy.orm import Session
@@ -45,6 +45,19 @@ class Retention:
     rechecks: timedelta
     messages: timedelta
     schedules: int
+
+    @classmethod
+    def of_days(
+        cls, closed: int, campaigns: int, rechecks: int, messages: int, *, schedules: int
+    ) -> Self:
+        """The rules as a person gives them, in days."""
+        return cls(
+            closed=timedelta(days=closed),
+            campaigns=timedelta(days=campaigns),
+            rechecks=timedelta(days=rechecks),
+            messages=timedelta(days=messages),
+            schedules=schedules,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from tests.repository.tree import ROOT, files
 
 IMAGE = DEPLOY / "image" / "Dockerfile"
 COMPOSE = DEPLOY / "compose" / "compose.yaml"
+COMPOSE_SCHEMA = Path(__file__).parent / "vendor" / "compose-spec.json"
 KUBERNETES = DEPLOY / "kubernetes"
 RAYCLUSTER = json.loads((KUBERNETES / "schemas" / "raycluster.json").read_text())
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
@@ -121,12 +122,18 @@ def test_versions_are_those_of_the_constraints():
     assert f"GRACEFUZZ_VERSION:-{version[1]}}}" in COMPOSE.read_text()
 
 
-def test_the_compose_file_is_one(tmp_path):
-    check = ["--builtin-schema", "vendor.compose-spec"]
-    accepted("check-jsonschema", *check, COMPOSE)
-    wrong = tmp_path / "compose.yaml"
-    wrong.write_text(COMPOSE.read_text().replace("healthcheck:", "healthchek:", 1))
-    assert run("check-jsonschema", *check, wrong).returncode == 1
+def compose_complaints(text: str) -> list[str]:
+    """What the schema of the compose specification says against a file."""
+    schema = json.loads(COMPOSE_SCHEMA.read_text())
+    found = jsonschema.Draft202012Validator(schema).iter_errors(yaml.safe_load(text))
+    return [error.message for error in found]
+
+
+def test_the_compose_file_is_one():
+    text = COMPOSE.read_text()
+    assert compose_complaints(text) == []
+    wrong = compose_complaints(text.replace("healthcheck:", "healthchek:", 1))
+    assert len(wrong) == 1 and "healthchek" in wrong[0]
 
 
 def test_only_loopback_ports_are_published_and_secrets_are_files():
