@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,8 @@ ROLE = DEPLOY / "image" / "role.sh"
 
 def role(*arguments, **environment):
     kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    # As in the image, where gracefuzz is on the PATH.
+    kept["PATH"] = f"{Path(sys.executable).parent}:{kept['PATH']}"
     return subprocess.run(
         [ROLE, *arguments], env={**kept, **environment}, capture_output=True, text=True, timeout=60
     )
