@@ -8,6 +8,7 @@ goes first, as far as it can, say how long the others may get.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -39,14 +40,13 @@ class Profile:
 @lru_cache(maxsize=4)
 def profile(program: Program) -> Profile:
     """Execute a program some dozen times; some milliseconds for each hundred steps."""
-    contested, steps = [0] * EXECUTIONS, [0] * len(program.threads)
-    walks = 0
-    for walk, _, enabled, thread in _walks(program):
-        walks = walk + 1
+    contested, steps = Counter[int](), [0] * len(program.threads)
+    for walk, _, enabled, thread in _executions(program):
         contested[walk] += len(enabled) > 1
         steps[thread] += 1
+    walks = len(contested)
     means = tuple(max(1, (2 * count + walks) // (2 * walks)) for count in steps)
-    return Profile((*contested[:walks], *_contested_in_order(program)), means)
+    return Profile((*contested.values(), *_contested_in_order(program)), means)
 
 
 @lru_cache(maxsize=4)
@@ -54,7 +54,7 @@ def touches_of_walks(program: Program) -> tuple[int, dict[tuple[int, int], list[
     """How many walks; for each place (numbered by `resources`), each thread's touches in all."""
     walks, known = 0, resources(program)
     counts = {number: [0] * len(program.threads) for number in sorted(known.number.values())}
-    for walk, machine, _, thread in _walks(program):
+    for walk, machine, _, thread in _executions(program):
         walks = walk + 1
         step = known.pending(machine, thread)
         for (group, member), by_thread in counts.items():
@@ -80,42 +80,39 @@ def children(program: Program) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, found))
 
 
-def _contested_in_order(program: Program) -> Iterator[int]:
+def _contested_in_order(program: Program) -> list[int]:
     """The contested steps of executions whose threads have a random order: the first that can.
 
     One that spins for a thread after it never ends, and says nothing.
     """
-    source, spent = Sfc64(*SEED), 0
-    for number in range(EXECUTIONS):
-        if spent > SPENT_MAX and number >= EXECUTIONS_MIN:
-            return
-        rank = [source.next() for _ in program.threads]
-        machine, contested = Machine(program), 0
-        while machine.outcome is None:
-            enabled = machine.enabled()
-            spent += len(rank)
-            contested += len(enabled) > 1
-            first = min(enabled, key=lambda thread: rank[thread])
-            machine.step(first, lambda options: options[source.next() % len(options)])
-        if machine.outcome is not Outcome.STEP_LIMIT:
-            yield contested
+    contested, machines = Counter[int](), dict[int, Machine]()
+    for number, machine, enabled, _ in _executions(program, in_order=True):
+        contested[number] += len(enabled) > 1
+        machines[number] = machine
+    return [contested[n] for n, m in machines.items() if m.outcome is not Outcome.STEP_LIMIT]
 
 
-def _walks(program: Program) -> Iterator[tuple[int, Machine, tuple[int, ...], int]]:
-    """(number of the walk, state before a step, who can step, who does) of every step."""
+def _executions(
+    program: Program, *, in_order: bool = False
+) -> Iterator[tuple[int, Machine, tuple[int, ...], int]]:
+    """(number of the execution, state before a step, who can step, who does) of every step.
+
+    Uniform walks, or executions in a random order of the threads; some thread can always begin.
+    """
     source, spent = Sfc64(*SEED), 0
 
     def below(count: int) -> int:
         # Of 64 bits: what is uneven does not matter in an estimate.
         return source.next() % count
 
-    for walk in range(EXECUTIONS):
-        if spent > SPENT_MAX and walk >= EXECUTIONS_MIN:
+    for number in range(EXECUTIONS):
+        if spent > SPENT_MAX and number >= EXECUTIONS_MIN:
             return
+        rank = [source.next() for _ in program.threads] if in_order else []
         machine = Machine(program)
         while machine.outcome is None:
             spent += len(program.threads)
             enabled = machine.enabled()
-            thread = enabled[below(len(enabled))]
-            yield walk, machine, enabled, thread
+            thread = min(enabled, key=rank.__getitem__) if rank else enabled[below(len(enabled))]
+            yield number, machine, enabled, thread
             machine.step(thread, lambda options: options[below(len(options))])
