@@ -209,7 +209,8 @@ def options(
         typer.Option(
             "--version",
             help="Print the version and what it was built from, and exit.",
-            is_eager=True, callback=print_version
+            is_eager=True,
+            callback=print_version,
         ),
     ] = False,
     debug: Annotated[

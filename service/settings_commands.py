@@ -71,8 +71,8 @@ def show(db: Db = DB_DEFAULT, as_json: Json = False) -> None:
     with existing_database(db) as database, database.read() as session:
         rechecks, retains = recheck_rule(session), retention_rule(session)
     if as_json:
-        document = {"recheck": recheck_object(rechecks), "retention": retention_object(retains)}
-        print(pretty(document))
+        rules = {"recheck": rechecks, "retention": retains}
+        print(pretty({name: rule and rule.document for name, rule in rules.items()}))
         return
     print(f"recheck    {recheck_line(rechecks)}")
     print(f"retention  {retention_line(retains)}")
@@ -140,28 +140,6 @@ def retention_line(rule: "RetentionRule | None") -> str:
         f"campaigns after {kept.campaigns.days}, rechecks after {kept.rechecks.days}, "
         f"messages after {kept.messages.days}; {kept.schedules} schedules kept of a closed failure"
     )
-
-
-def recheck_object(rule: "RecheckRule | None") -> dict[str, object] | None:
-    """For a script; null where it is switched off."""
-    if rule is None:
-        return None
-    return {"every_seconds": rule.every_seconds, "sources": list(rule.sources)}
-
-
-def retention_object(rule: "RetentionRule | None") -> dict[str, object] | None:
-    """For a script; null where it is switched off. Periods are days."""
-    if rule is None:
-        return None
-    kept = rule.rules
-    return {
-        "every_seconds": rule.every_seconds,
-        "closed": kept.closed.days,
-        "campaigns": kept.campaigns.days,
-        "rechecks": kept.rechecks.days,
-        "messages": kept.messages.days,
-        "schedules": kept.schedules,
-    }
 
 
 def _seconds(text: str) -> float:

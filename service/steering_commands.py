@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from model.program import Program
     from storage.campaigns import CampaignLimits, CampaignPlan
     from storage.programs import ProgramRecord
+    from storage.session import Transaction
 
 SEED_MAX = 2**64 - 1
 COUNT_MAX = 2**63 - 1
@@ -143,7 +144,7 @@ def create(
         )
         for each in programs
     ]
-    numbers = _queue(planned, excluded, db)
+    numbers = _queue_all(planned, db)
     if as_json:
         said = {"campaign": numbers[0], "program": source.name}
         print(json.dumps(said | ({"campaigns": numbers} if opened else {})))
@@ -152,23 +153,26 @@ def create(
         print(f"{named or f'campaign {numbers[0]} waits'} for: gracefuzz workers")
 
 
-def _queue(
-    planned: "list[tuple[ProgramRecord, CampaignPlan]]", excluded: tuple[int, ...], db: str
-) -> list[int]:
+def _queue_all(planned: "list[tuple[ProgramRecord, CampaignPlan]]", db: str) -> list[int]:
     """All of them or none, in one transaction; raises UnknownFailure."""
+    from storage.session import open_database
+
+    with open_database(db) as database, database.write() as session:
+        return [queue(session, row, plan, actor=actor(), now=_now()) for row, plan in planned]
+
+
+def queue(
+    session: "Transaction", row: "ProgramRecord", plan: "CampaignPlan", *, actor: str, now: datetime
+) -> int:
+    """Store a planned campaign with its program, and give its number. Raises UnknownFailure."""
     from storage.failures import get_failure
     from storage.programs import record_program
-    from storage.session import open_database
     from storage.steering import queue_campaign
 
-    numbers = []
-    with open_database(db) as database, database.write() as session:
-        for failure in excluded:
-            get_failure(session, failure)
-        for row, plan in planned:
-            record_program(session, row, now=_now())
-            numbers.append(queue_campaign(session, plan, actor=actor(), now=_now()))
-    return numbers
+    for failure in plan.excluded_failures:
+        get_failure(session, failure)
+    record_program(session, row, now=now)
+    return queue_campaign(session, plan, actor=actor, now=now)
 
 
 def programs_of(

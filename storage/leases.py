@@ -274,9 +274,7 @@ def blocks_not_done(session: Session, campaign_id: int) -> int:
 
 def leases_completed(session: Session, campaign_id: int) -> int:
     """How many leases of a campaign have ended, with a result or without: each has a token."""
-    held = select(func.count()).where(
-        LeaseRow.campaign_id == campaign_id, LeaseRow.state == LeaseState.HELD
-    )
+    held = select(func.count()).where(LeaseRow.campaign_id == campaign_id, _IS_HELD)
     given = campaign_row(session, campaign_id).next_token - 1
     return given - (session.scalar(held) or 0)
 

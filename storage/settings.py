@@ -4,8 +4,8 @@ What the coordinator does now and then is set here: asking today's programs for 
 and removing what nobody needs any more.
 """
 
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -13,6 +13,8 @@ from storage.ledger_tables import SettingRow
 from storage.retention import Retention
 
 RECHECK, RETENTION = "recheck", "retention"
+# Of the rules of retention, what is a number of days.
+PERIODS = ("closed", "campaigns", "rechecks", "messages")
 DAY_SECONDS = 86_400.0
 
 
@@ -25,6 +27,11 @@ class RecheckRule:
     every_seconds: float = DAY_SECONDS
     sources: tuple[str, ...] = ()
 
+    @property
+    def document(self) -> dict[str, object]:
+        """As it is stored and shown."""
+        return {"every_seconds": self.every_seconds, "sources": list(self.sources)}
+
 
 @dataclass(frozen=True, slots=True)
 class RetentionRule:
@@ -32,6 +39,12 @@ class RetentionRule:
 
     every_seconds: float
     rules: Retention
+
+    @property
+    def document(self) -> dict[str, object]:
+        """As it is stored and shown; periods are days."""
+        days = {name: getattr(self.rules, name).days for name in PERIODS}
+        return {"every_seconds": self.every_seconds, **days, "schedules": self.rules.schedules}
 
 
 def setting(session: Session, name: str, default: object = None) -> object:
@@ -54,7 +67,7 @@ def set_setting(
 
 def recheck_rule(session: Session) -> RecheckRule | None:
     """None where it was switched off; once a day where nothing was ever said."""
-    told = setting(session, RECHECK, asdict(RecheckRule()))
+    told = setting(session, RECHECK, RecheckRule().document)
     if told is None:
         return None
     assert isinstance(told, dict)
@@ -65,10 +78,7 @@ def set_recheck_rule(
     session: Session, rule: RecheckRule | None, *, actor: str, now: datetime
 ) -> None:
     """Say how often, or never (None)."""
-    value = None
-    if rule is not None:
-        value = {"every_seconds": rule.every_seconds, "sources": list(rule.sources)}
-    set_setting(session, RECHECK, value, actor=actor, now=now)
+    set_setting(session, RECHECK, rule and rule.document, actor=actor, now=now)
 
 
 def retention_rule(session: Session) -> RetentionRule | None:
@@ -77,23 +87,12 @@ def retention_rule(session: Session) -> RetentionRule | None:
     if told is None:
         return None
     assert isinstance(told, dict)
-    days = {name: timedelta(days=told[name]) for name in _PERIODS}
-    return RetentionRule(told["every_seconds"], Retention(**days, schedules=told["schedules"]))
+    rules = Retention.of_days(*(told[name] for name in PERIODS), schedules=told["schedules"])
+    return RetentionRule(told["every_seconds"], rules)
 
 
 def set_retention_rule(
     session: Session, rule: RetentionRule | None, *, actor: str, now: datetime
 ) -> None:
     """Have the rules applied so often, or never (None)."""
-    value = None
-    if rule is not None:
-        days = {name: getattr(rule.rules, name).days for name in _PERIODS}
-        value = {
-            "every_seconds": rule.every_seconds,
-            **days,
-            "schedules": rule.rules.schedules,
-        }
-    set_setting(session, RETENTION, value, actor=actor, now=now)
-
-
-_PERIODS = ("closed", "campaigns", "rechecks", "messages")
+    set_setting(session, RETENTION, rule and rule.document, actor=actor, now=now)

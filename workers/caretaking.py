@@ -16,7 +16,7 @@ from storage.errors import StorageError
 from storage.leadership import leader
 from storage.rechecks import recheck_stored, sources_in
 from storage.retention import removal, remove
-from storage.session import Database, open_database
+from storage.session import Database, Transaction, open_database
 from storage.settings import (
     RECHECK,
     RETENTION,
@@ -48,8 +48,9 @@ class Caretaker:
     def turn(self) -> None:
         """Look at the settings, and do what they ask for by now. Raises StorageError."""
         with self.database.read() as session:
+            leads = self._leads(session)
             recheck, retention = recheck_rule(session), retention_rule(session)
-        if not self._leads():
+        if not leads:
             self._done_at.clear()
             return
         if recheck is not None and self._is_due(RECHECK, recheck.every_seconds):
@@ -64,10 +65,15 @@ class Caretaker:
         self._done_at[name] = now
         return True
 
-    def _leads(self) -> bool:
-        with self.database.read() as session:
-            found = leader(session)
+    def _leads(self, session: Transaction) -> bool:
+        found = leader(session)
         return found is not None and found.holder == self.holder
+
+    def _must_end(self) -> bool:
+        if self.is_stopping():
+            return True
+        with self.database.read() as session:
+            return not self._leads(session)
 
     def _recheck(self, rule: RecheckRule) -> None:
         """Ask the programs that have changed since they were asked last."""
@@ -80,7 +86,7 @@ class Caretaker:
             self.database,
             sources=sources,
             only_changed=True,
-            is_stopping=lambda: self.is_stopping() or not self._leads(),
+            is_stopping=self._must_end,
         ):
             assert each.rechecked is not None
             verdict = f"{each.rechecked.verdict.value}: {each.reason}"
@@ -88,8 +94,7 @@ class Caretaker:
 
     def _retain(self, rule: RetentionRule) -> None:
         with self.database.write() as session:
-            found = leader(session)
-            if found is None or found.holder != self.holder:
+            if not self._leads(session):
                 return
             what = removal(session, rule.rules, now=instant())
             remove(session, what)

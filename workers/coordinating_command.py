@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 LOCAL = "local"
 INFRASTRUCTURE = 3
 DRAIN_DEFAULT = "30s"
+Address = Annotated[
+    str,
+    typer.Option(
+        envvar="GRACEFUZZ_RAY_ADDRESS", help="Of Ray: local, auto, or HOST:PORT of a head."
+    ),
+]
 
 HELP = """
 Execute the campaigns that `gracefuzz campaigns create` has made, all at once, until Ctrl-C.
@@ -60,12 +66,7 @@ def workers_command(
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="End when no campaign is left.")
     ] = False,
-    address: Annotated[
-        str,
-        typer.Option(
-            envvar="GRACEFUZZ_RAY_ADDRESS", help="Of Ray: local, auto, or HOST:PORT of a head."
-        ),
-    ] = LOCAL,
+    address: Address = LOCAL,
     db: Annotated[
         str, typer.Option(envvar="GRACEFUZZ_DB", help="An SQLite file, or a PostgreSQL URL.")
     ] = "gracefuzz.db",

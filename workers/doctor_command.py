@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.coordinating_command import INFRASTRUCTURE, LOCAL, Address, check_address
+
 if TYPE_CHECKING:
     from workers.doctor import Check
-
-LOCAL = "local"
-INFRASTRUCTURE = 3
 
 HELP = """
 Look at this machine, its packages, the database and Ray; say what is wrong and what to do.
@@ -44,16 +43,10 @@ def doctor_command(
     db: Annotated[
         str, typer.Option(envvar="GRACEFUZZ_DB", help="An SQLite file, or a PostgreSQL URL.")
     ] = "gracefuzz.db",
-    address: Annotated[
-        str,
-        typer.Option(
-            envvar="GRACEFUZZ_RAY_ADDRESS", help="Of Ray: local, auto, or HOST:PORT of a head."
-        ),
-    ] = LOCAL,
+    address: Address = LOCAL,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Print each check as soon as it is known."""
-    from workers.coordinating_command import check_address
     from workers.doctor import Level
 
     check_address(address)

@@ -56,10 +56,9 @@ def create_app(database: Database, *, is_open: bool = True, limits: Limits = Lim
     )
     add_problems(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    for routes in (health, metrics, login, reading, lists, failure_page):
+    for routes in (health, metrics, login, reading, lists, failure_page, steering):
         app.include_router(routes.router)
-    for router in (steering.router, steering.forms, campaign_page.router):
+    # /campaigns/new before /campaigns/{number}: the first route that fits answers.
+    for router in (steering.forms, campaign_page.router, deciding.router, deciding.forms):
         app.include_router(router)
-    app.include_router(deciding.router)
-    app.include_router(deciding.forms)
     return app

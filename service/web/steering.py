@@ -14,7 +14,7 @@ from pydantic import Field
 
 from model.schedulers.exhaustive import exhaustive_named
 from model.schedulers.wanted import wanted
-from service.steering_commands import SEED_MAX, limits_of, plan_of
+from service.steering_commands import SEED_MAX, limits_of, plan_of, queue
 from service.web import documents
 from service.web.access import READING, Operator, check_csrf
 from service.web.asked import PARAMETERS_MAX, compiled, library_source
@@ -24,11 +24,10 @@ from service.web.reading import Number
 from service.web.repeats import do_once
 from service.web.shared import database_of
 from storage.campaigns import CampaignLimits, CampaignPlan, CampaignSummary, get_campaign
-from storage.failures import get_failure
-from storage.programs import ProgramRecord, record_program
+from storage.programs import ProgramRecord
 from storage.session import Transaction
 from storage.sources import library
-from storage.steering import change, queue_campaign, want
+from storage.steering import change, want
 from storage.tables import DesiredState
 
 EXCLUDED_MAX = 100
@@ -103,7 +102,7 @@ def make(request: Request, wish: Annotated[CampaignWish, Body()], visitor: Opera
     row, plan = _planned(wish)
 
     def act(session: Transaction, now: datetime) -> object:
-        number = _queue(session, row, plan, actor=visitor.name, now=now)
+        number = queue(session, row, plan, actor=visitor.name, now=now)
         return {"campaign": number, "program": row.name}
 
     return do_once(request, visitor, wish.model_dump(mode="json"), act, status=HTTPStatus.CREATED)
@@ -190,7 +189,7 @@ def make_on_page(
     )
     row, plan = _planned(wish)
     with database_of(request).write() as session:
-        number = _queue(session, row, plan, actor=visitor.name, now=_now())
+        number = queue(session, row, plan, actor=visitor.name, now=_now())
     return _back(number)
 
 
@@ -250,15 +249,6 @@ def _planned(wish: CampaignWish) -> tuple[ProgramRecord, CampaignPlan]:
         weight=wish.weight,
         priority=wish.priority,
     )
-
-
-def _queue(
-    session: Transaction, row: ProgramRecord, plan: CampaignPlan, *, actor: str, now: datetime
-) -> int:
-    for failure in plan.excluded_failures:
-        get_failure(session, failure)
-    record_program(session, row, now=now)
-    return queue_campaign(session, plan, actor=actor, now=now)
 
 
 def _change(session: Transaction, campaign: int, wish: ChangeWish, *, actor: str) -> None:
